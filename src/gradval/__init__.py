@@ -1,0 +1,34 @@
+"""Gradient-based data valuation under differential privacy.
+
+The public functions below work on any `torch.nn.Module` without batch statistics. They are loaded
+when first used, so that importing one part of the package does not cost the import of another.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "loss_scores": "gradval.scores",
+    "gradient_norm_scores": "gradval.scores",
+    "vog_scores": "gradval.scores",
+    "plis_scores": "gradval.scores",
+    "score_samples": "gradval.scores",
+    "normalise_per_class": "gradval.scores",
+    "select": "gradval.consistency",
+    "overlap": "gradval.consistency",
+    "ssim_between": "gradval.consistency",
+    "bhattacharyya_distance": "gradval.consistency",
+    "pearson_top": "gradval.consistency",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -1,0 +1,28 @@
+"""Per-sample gradient geometry without per-sample weight gradients ("ghost" norms).
+
+Everything refers to all parameters that require gradients; frozen ones do not count. Models are
+run layer by layer where rules cover every trainable parameter, else through `torch.func.vmap`,
+with a warning on the logger "gradval". Models that mix samples are refused.
+"""
+
+from gradval.ghost import conv as _conv  # noqa: F401  (registers its layer rules)
+from gradval.ghost import linear as _linear  # noqa: F401
+from gradval.ghost import normalisation as _normalisation  # noqa: F401
+from gradval.ghost.clipping import ClippedGradients, clipped_gradient_sum
+from gradval.ghost.coverage import check_labels, check_separable, covers
+from gradval.ghost.passes import SampleGradients, sample_gradients
+from gradval.ghost.rules import LayerRule, register_layer_rule
+from gradval.ghost.tape import LayerTape
+
+__all__ = [
+    "ClippedGradients",
+    "LayerRule",
+    "LayerTape",
+    "SampleGradients",
+    "check_labels",
+    "check_separable",
+    "clipped_gradient_sum",
+    "covers",
+    "register_layer_rule",
+    "sample_gradients",
+]

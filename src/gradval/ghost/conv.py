@@ -1,0 +1,161 @@
+"""Two-dimensional convolutions: any stride, padding, dilation and number of groups."""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.nn.grad import conv2d_input, conv2d_weight
+
+from gradval.ghost.conv_norms import (
+    Geometry,
+    Pair,
+    forming_is_cheaper,
+    squared_weight_norms,
+    weight_gradients,
+)
+from gradval.ghost.rules import Gradients, LayerRule, register_layer_rule
+
+
+class Conv2dRule(LayerRule):
+    """The activation is the input, already padded where padding is not plain zeros."""
+
+    def run(self, layer: nn.Conv2d, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        geometry = conv_geometry(layer)
+        if not _pads_plainly(layer):
+            mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+            inputs = F.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
+        return inputs, frozen_conv2d(inputs, layer.weight, layer.bias, geometry, layer.groups)
+
+    def per_sample_gradients(
+        self, layer: nn.Conv2d, activation: Tensor, output_grad: Tensor, views: int = 1
+    ) -> Gradients:
+        inputs = _split(activation, views, layer.groups)
+        grads = _split(output_grad, views, layer.groups)
+        weights = weight_gradients(inputs, grads, conv_geometry(layer))
+        gradients = {"weight": weights.view(-1, *layer.weight.shape)}
+        if layer.bias is not None:
+            gradients["bias"] = _bias_gradients(output_grad, views)
+        return gradients
+
+    def squared_norms(
+        self, layer: nn.Conv2d, activation: Tensor, output_grad: Tensor, views: int = 1
+    ) -> Gradients:
+        inputs = _split(activation, views, layer.groups)
+        grads = _split(output_grad, views, layer.groups)
+        groups = squared_weight_norms(inputs, grads, conv_geometry(layer))
+        norms = {"weight": groups.view(-1, layer.groups).sum(1)}
+        if layer.bias is not None:
+            norms["bias"] = _bias_gradients(output_grad, views).square().sum(1)
+        return norms
+
+    def weighted_gradients(
+        self, layer: nn.Conv2d, activation: Tensor, output_grad: Tensor, weights: Tensor
+    ) -> Gradients:
+        g = conv_geometry(layer)
+        grads = output_grad * weights[:, None, None, None]
+        gradients = {
+            "weight": conv2d_weight(
+                activation,
+                layer.weight.shape,
+                grads,
+                g.stride,
+                g.padding,
+                g.dilation,
+                layer.groups,
+            )
+        }
+        if layer.bias is not None:
+            gradients["bias"] = grads.sum((0, 2, 3))
+        return gradients
+
+    def forms_gradients(
+        self, layer: nn.Conv2d, activation: Tensor, output_grad: Tensor, views: int = 1
+    ) -> bool:
+        inputs = _split(activation, views, layer.groups)
+        grads = _split(output_grad, views, layer.groups)
+        return forming_is_cheaper(inputs, grads, conv_geometry(layer))
+
+
+def conv_geometry(layer: nn.Conv2d) -> Geometry:
+    """Geometry of the convolution of a recorded activation with the layer's weight."""
+    return Geometry(
+        kernel=_pair(layer.kernel_size),
+        stride=_pair(layer.stride),
+        padding=_symmetric_padding(layer) if _pads_plainly(layer) else (0, 0),
+        dilation=_pair(layer.dilation),
+    )
+
+
+def _pair(size: tuple[int, ...]) -> Pair:
+    return size[0], size[1]
+
+
+def _pads_plainly(layer: nn.Conv2d) -> bool:
+    """Whether a convolution pads by itself: with zeros, as much on either side."""
+    left, right, top, bottom = layer._reversed_padding_repeated_twice
+    return layer.padding_mode == "zeros" and left == right and top == bottom
+
+
+def _symmetric_padding(layer: nn.Conv2d) -> Pair:
+    left, _, top, _ = layer._reversed_padding_repeated_twice
+    return top, left
+
+
+def _split(rows: Tensor, views: int, groups: int) -> Tensor:
+    """`(N V, G C, H, W)` as `(N G, V, C, H, W)`."""
+    rows = rows.unflatten(0, (-1, views)).unflatten(2, (groups, -1))
+    return rows.transpose(1, 2).flatten(0, 1)
+
+
+def _bias_gradients(output_grad: Tensor, views: int) -> Tensor:
+    return output_grad.sum((2, 3)).unflatten(0, (-1, views)).sum(1)
+
+
+def frozen_conv2d(
+    inputs: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, groups: int
+) -> Tensor:
+    """Convolution differentiable (any number of times) with respect to its input only.
+
+    PyTorch's own double backward forms a weight gradient whether wanted or not, about a quarter of
+    the time of a PLIS pass.
+    """
+    return _FrozenConv.apply(inputs, weight, bias, geometry, groups)
+
+
+class _FrozenConv(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, groups: int
+    ) -> Tensor:
+        ctx.shape, ctx.geometry, ctx.groups = x.shape, geometry, groups
+        ctx.save_for_backward(weight)
+        return F.conv2d(
+            x, weight, bias, geometry.stride, geometry.padding, geometry.dilation, groups
+        )
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        (weight,) = ctx.saved_tensors
+        grad_x = _FrozenConvBackward.apply(grad, weight, ctx.shape, ctx.geometry, ctx.groups)
+        return grad_x, None, None, None, None
+
+
+class _FrozenConvBackward(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, grad: Tensor, weight: Tensor, shape: Any, geometry: Geometry, groups: int
+    ) -> Tensor:
+        ctx.geometry, ctx.groups = geometry, groups
+        ctx.save_for_backward(weight)
+        return conv2d_input(
+            shape, weight, grad, geometry.stride, geometry.padding, geometry.dilation, groups
+        )
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> tuple[Any, ...]:
+        (weight,) = ctx.saved_tensors
+        return frozen_conv2d(v, weight, None, ctx.geometry, ctx.groups), None, None, None, None
+
+
+register_layer_rule(nn.Conv2d, Conv2dRule())

@@ -1,0 +1,229 @@
+"""Recording what went into, and what came out of, every layer with parameters."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from gradval.ghost.rules import Gradients, LayerRule, rule_for
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """One call of one layer.
+
+    Attributes:
+        layer: the layer.
+        rule: its rule.
+        names: names of the layer's own trainable parameters.
+        activation: what the rule needs of the input.
+        version: version of the activation when it was recorded.
+        edge: the output's place in the autograd graph, before anything modified it in place.
+    """
+
+    layer: nn.Module
+    rule: LayerRule
+    names: tuple[str, ...]
+    activation: Tensor
+    version: int
+    edge: GradientEdge
+
+
+class LayerGradients:
+    """Per-sample gradients of one layer, from its calls and their output gradients.
+
+    Args:
+        call: any of the layer's calls.
+        views: consecutive rows that belong to one sample.
+    """
+
+    def __init__(self, call: LayerCall, views: int) -> None:
+        self.layer, self.rule, self.names = call.layer, call.rule, call.names
+        self.views = views
+        self.calls: list[tuple[Tensor, Tensor]] = []
+        self._formed: Gradients | None = None
+
+    def form_if_cheaper(self) -> None:
+        """Form the per-sample gradients if that is the cheapest way to norms and weighted sums."""
+        # The gradients of several calls add up before they are squared.
+        if len(self.calls) > 1 or self.rule.forms_gradients(
+            self.layer, *self.calls[0], self.views
+        ):
+            self._formed = self._per_sample()
+
+    def squared_norms(self) -> Tensor:
+        """Squared norms `(N,)` over the layer's trainable parameters."""
+        formed = self._per_sample() if len(self.calls) > 1 else self._formed
+        if formed is not None:
+            return _total(g.flatten(1).square().sum(1) for g in formed.values())
+        norms = self.rule.squared_norms(self.layer, *self.calls[0], self.views)
+        return _total(norms[name] for name in self.names)
+
+    def weighted(self, weights: Tensor) -> Gradients:
+        """Sums over samples of `weights` `(N,)` times gradient, by the layer's parameter names."""
+        if self._formed is not None:
+            return {
+                name: torch.tensordot(weights, g, dims=1) for name, g in self._formed.items()
+            }
+        rows = weights.repeat_interleave(self.views)
+        sums = self.rule.weighted_gradients(self.layer, *self.calls[0], rows)
+        return {name: sums[name] for name in self.names}
+
+    def _per_sample(self) -> Gradients:
+        if self._formed is not None:
+            return self._formed
+        calls = [
+            self.rule.per_sample_gradients(self.layer, *call, self.views) for call in self.calls
+        ]
+        return {name: _total(call[name] for call in calls) for name in self.names}
+
+
+def _total(terms: Iterator[Tensor]) -> Tensor:
+    first = next(terms)
+    return sum(terms, start=first)
+
+
+class LayerTape:
+    """Context in which a model's layers record their calls and its parameters are frozen.
+
+    Within the context no weight gradient is ever formed: layers run through their rules, and
+    gradients are taken with respect to layer outputs and inputs only. Leaving it restores the
+    layers and the parameters' `requires_grad`, also after an exception. Entering costs about as
+    much as visiting every module once, so a training step may enter anew each time.
+
+    Whether the recorded calls account for every trainable parameter is for `uncovered_reason` in
+    `gradval.ghost.coverage` to say.
+
+    Attributes:
+        calls: calls of layers with trainable parameters, in the order of the last run.
+        unrecorded: whether, in the last run, such a layer was called with gradients disabled.
+
+    Args:
+        model: any module; its parameters that require gradients are "the parameters".
+        freeze: whether to freeze the parameters.
+    """
+
+    def __init__(self, model: nn.Module, freeze: bool = True) -> None:
+        self.model = model
+        self.calls: list[LayerCall] = []
+        self.unrecorded = False
+        self._freeze = freeze
+        self._recording = False
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "LayerTape":
+        with ExitStack() as stack:
+            for layer in self.model.modules():
+                own = dict(layer.named_parameters(recurse=False))
+                rule = rule_for(layer)
+                if rule is None or not own:
+                    continue
+                names = tuple(name for name, p in own.items() if p.requires_grad)
+                layer.forward = partial(self._run, layer, rule, names)
+                stack.callback(layer.__dict__.pop, "forward")
+            if self._freeze:
+                stack.enter_context(frozen_parameters(self.model))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.calls = []
+        self._stack.close()
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Run the model on `inputs`, replacing the calls recorded before.
+
+        Returns:
+            The model's output.
+        """
+        self.calls = []
+        self.unrecorded = False
+        self._recording = True
+        try:
+            return self.model(inputs)
+        finally:
+            # Gradient checkpointing runs layers once more, in the backward.
+            self._recording = False
+
+    def layers(
+        self, output_grads: Sequence[Tensor | None], rows: int, views: int = 1
+    ) -> list[LayerGradients]:
+        """Join the recorded calls with the gradients at their `edges`.
+
+        Args:
+            output_grads: gradient of the summed loss for each call; `None` for a call that the
+                loss does not depend on.
+            rows: size of the batch.
+            views: consecutive rows that belong to one sample.
+
+        Returns:
+            One entry for each layer that has a gradient.
+
+        Raises:
+            ValueError: a recorded activation was modified in place after the layer had used it,
+                or its first dimension is not the batch.
+        """
+        layers: dict[nn.Module, LayerGradients] = {}
+        for call, grad in zip(self.calls, output_grads, strict=True):
+            if grad is None:
+                continue
+            if len(call.activation) != rows:
+                raise ValueError(
+                    f"the input of a {type(call.layer).__name__} layer has "
+                    f"{len(call.activation)} rows for a batch of {rows} samples; the samples "
+                    "must be its first dimension"
+                )
+            if call.activation._version != call.version:
+                raise ValueError(
+                    f"the input of a {type(call.layer).__name__} layer is modified in place after "
+                    "the layer has used it; use an operation that is not in-place"
+                )
+            if call.layer not in layers:
+                layers[call.layer] = LayerGradients(call, views)
+            layers[call.layer].calls.append((call.activation, grad))
+        return list(layers.values())
+
+    @property
+    def edges(self) -> list[GradientEdge]:
+        """Places in the graph of the recorded outputs, for `torch.autograd.grad`."""
+        return [call.edge for call in self.calls]
+
+    def _run(
+        self, layer: nn.Module, rule: LayerRule, names: tuple[str, ...], inputs: Tensor
+    ) -> Tensor:
+        activation, output = rule.run(layer, inputs)
+        if not (self._recording and names):
+            return output
+        if not torch.is_grad_enabled():
+            self.unrecorded = True
+        else:
+            if not output.requires_grad:
+                # The input does not depend on anything that requires gradients, but the
+                # parameters do count. A clone, because leaves forbid in-place operations.
+                output = output.requires_grad_().clone()
+            edge = get_gradient_edge(output)
+            self.calls.append(LayerCall(layer, rule, names, activation, activation._version, edge))
+        return output
+
+
+@contextmanager
+def frozen_parameters(model: nn.Module) -> Iterator[None]:
+    """Context in which no parameter requires gradients; restores the flags at its end."""
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    for parameter in trainable:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)

@@ -1,0 +1,33 @@
+"""How a script of the workflow reports: its log file, and one clear line when the input is bad."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+
+
+@contextmanager
+def job(log: str | Path) -> Iterator[None]:
+    """Run the body of a script with warnings, notices and progress bars going to its log file.
+
+    What the user can mend (a `ValueError` or an `OSError`) ends the script with one line, both in
+    the log and on the terminal. Anything else is a defect: its traceback goes into the log.
+    """
+    terminal = sys.stderr
+    path = Path(log)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", buffering=1, encoding="utf-8") as file, redirect_stderr(file):
+        logging.basicConfig(stream=file, level=logging.INFO, format="%(message)s", force=True)
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            message = f"error: {error}"
+            print(message, file=file)
+            print(message, file=terminal)
+            sys.exit(1)
+        except Exception as error:
+            traceback.print_exc(file=file)
+            print(f"unexpected {type(error).__name__}: {error} (see {path})", file=terminal)
+            sys.exit(1)

@@ -1,0 +1,153 @@
+"""Epsilon of Poisson-subsampled Gaussian mechanisms, and the noise that meets a target.
+
+Neighbouring relation: add or remove one sample. DP-SGD with Poisson sampling at rate q, clipping to
+norm C and Gaussian noise of standard deviation sigma * C on the sum of clipped gradients is, step by
+step, the event `PoissonSampled(q, Gaussian(sigma))` (Abadi et al., 2016).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import dp_accounting
+from dp_accounting import pld, rdp
+from scipy.optimize import brentq
+
+NEIGHBOURING_RELATION = "add or remove one sample"
+_RELATION = dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE
+# Integer orders have a closed form; fractional ones near 1 do not converge at high sampling rates.
+_RDP_ORDERS = [*range(2, 64), *(2**k for k in range(6, 13))]
+# A coarser grid than the library's 1e-4: still an upper bound, within 0.01% of it, four times faster.
+_PLD_INTERVAL = 5e-4
+# Range of the search for a noise multiplier and its relative tolerance.
+_MIN_NOISE, _MAX_NOISE = 0.1, 1000.0
+_NOISE_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class SampledGaussian:
+    """`steps` rounds of one Poisson-subsampled Gaussian mechanism.
+
+    Attributes:
+        sampling_rate: probability with which each sample enters a round, in (0, 1].
+        noise_multiplier: standard deviation of the noise divided by the clipping norm, > 0.
+        steps: number of rounds, >= 0.
+    """
+
+    sampling_rate: float
+    noise_multiplier: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sampling_rate <= 1:
+            raise ValueError(f"sampling_rate must be in (0, 1], got {self.sampling_rate}")
+        if not self.noise_multiplier > 0:
+            raise ValueError(f"noise_multiplier must be positive, got {self.noise_multiplier}")
+        if self.steps < 0:
+            raise ValueError(f"steps must not be negative, got {self.steps}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, for a JSON file."""
+        return asdict(self)
+
+    def to_dp_event(self) -> dp_accounting.DpEvent:
+        """The same as an event of dp-accounting."""
+        gaussian = dp_accounting.GaussianDpEvent(self.noise_multiplier)
+        sampled = dp_accounting.PoissonSampledDpEvent(self.sampling_rate, gaussian)
+        return dp_accounting.SelfComposedDpEvent(sampled, self.steps)
+
+
+def _pld_epsilon(events: Sequence[SampledGaussian], delta: float) -> float:
+    accountant = pld.PLDAccountant(_RELATION, value_discretization_interval=_PLD_INTERVAL)
+    for event in events:
+        accountant.compose(event.to_dp_event())
+    return float(accountant.get_epsilon(delta))
+
+
+def _rdp_epsilon(events: Sequence[SampledGaussian], delta: float) -> float:
+    accountant = rdp.RdpAccountant(_RDP_ORDERS, _RELATION)
+    for event in events:
+        accountant.compose(event.to_dp_event())
+    return float(accountant.get_epsilon(delta))
+
+
+def _prv_epsilon(events: Sequence[SampledGaussian], delta: float) -> float:
+    # Imported here: Opacus takes seconds to import and only this accountant needs it.
+    from opacus.accountants import PRVAccountant
+
+    accountant = PRVAccountant()
+    accountant.history = [(e.noise_multiplier, e.sampling_rate, e.steps) for e in events]
+    return float(accountant.get_epsilon(delta))
+
+
+ACCOUNTANTS: dict[str, Callable[[Sequence[SampledGaussian], float], float]] = {
+    "pld": _pld_epsilon,
+    "rdp": _rdp_epsilon,
+    "prv": _prv_epsilon,
+}
+
+
+def epsilon(events: Sequence[SampledGaussian], delta: float, accountant: str = "pld") -> float:
+    """Epsilon of the composition of `events` at `delta`.
+
+    Args:
+        events: what was executed, in any order; those with zero steps cost nothing.
+        delta: in (0, 1).
+        accountant: `pld` (privacy loss distributions, dp-accounting; tight), `rdp` (Renyi,
+            dp-accounting; an upper bound) or `prv` (Opacus).
+
+    Raises:
+        ValueError: unknown accountant, or delta outside (0, 1).
+    """
+    if accountant not in ACCOUNTANTS:
+        raise ValueError(f"unknown accountant {accountant!r}; known are {', '.join(ACCOUNTANTS)}")
+    if not 0 < delta < 1:
+        raise ValueError(f"delta must be in (0, 1), got {delta}")
+    executed = [event for event in events if event.steps]
+    return ACCOUNTANTS[accountant](executed, delta) if executed else 0.0
+
+
+def calibrate_noise(
+    make_events: Callable[[float], Sequence[SampledGaussian]],
+    target_epsilon: float,
+    delta: float,
+    accountant: str = "pld",
+) -> float:
+    """The smallest noise multiplier (to 0.02%, rounded up) that meets a target epsilon.
+
+    Args:
+        make_events: all events as a function of the noise multiplier sought.
+        target_epsilon: > 0.
+        delta: in (0, 1).
+        accountant: see `epsilon`.
+
+    Returns:
+        A noise multiplier of at least 0.1 at which
+        `epsilon(make_events(noise), delta) <= target_epsilon`.
+
+    Raises:
+        ValueError: the target needs a noise multiplier above 1000.
+    """
+
+    def excess(log_noise: float) -> float:
+        # In logarithms of both, epsilon against noise is almost a line: few evaluations suffice.
+        value = epsilon(make_events(math.exp(log_noise)), delta, accountant)
+        return math.log(value / target_epsilon) if value > 0 else -math.inf
+
+    low, high = 0.0, math.log(2)
+    while excess(high) > 0:
+        low, high = high, 2 * high
+        if math.exp(high) > _MAX_NOISE:
+            raise ValueError(
+                f"epsilon {target_epsilon} at delta {delta} needs a noise multiplier above "
+                f"{_MAX_NOISE:.0f}: train for fewer steps or with smaller batches"
+            )
+    while excess(low) <= 0:
+        low, high = low - math.log(1.5), low
+        if math.exp(low) < _MIN_NOISE:
+            return _MIN_NOISE
+    root = brentq(excess, low, high, xtol=_NOISE_TOLERANCE)
+    while excess(root) > 0:
+        root += _NOISE_TOLERANCE
+    return math.exp(root)

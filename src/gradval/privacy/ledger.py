@@ -1,0 +1,173 @@
+"""The privacy ledger: what a training run executed, and the epsilon that anyone can recompute.
+
+A ledger is a JSON document, checked against `ledger.schema.json`. It lists every executed event and,
+for each group of people who were treated differently (everyone; or those kept and those removed by
+pruning), which events concern them and the epsilon of their composition under each accountant.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from gradval.files import read_json
+from gradval.privacy.accountants import NEIGHBOURING_RELATION, SampledGaussian, epsilon
+
+RELATIVE_TOLERANCE = 1e-3
+NON_PRIVATE = (
+    "Trained without differential privacy: nothing derived from this run is private, neither its "
+    "weights nor its scores."
+)
+RAW_SELECTION = (
+    "Which samples were kept was decided from raw, non-private scores of the first phase. The stated "
+    "epsilon therefore bounds what the weights reveal about a sample given that selection; the "
+    "selection itself carries no differential privacy guarantee."
+)
+FIXED_SEED = (
+    "The noise was drawn from a seeded generator, so that the study can be reproduced. Publishing "
+    "the seed voids the guarantee: draw fresh noise for a model that is to be released."
+)
+
+
+def event_record(
+    event: SampledGaussian, *, phase: str, clipping_norm: float, samples: int
+) -> dict[str, Any]:
+    """Ledger entry of one executed phase of DP-SGD.
+
+    Args:
+        event: the mechanism as executed.
+        phase: its name, for people.
+        clipping_norm: L2 norm to which each sample's gradient was clipped.
+        samples: size of the set that was sampled from.
+    """
+    return {
+        "phase": phase,
+        "mechanism": "gaussian",
+        "sampling": "poisson",
+        **event.to_dict(),
+        "clipping_norm": clipping_norm,
+        "samples": samples,
+    }
+
+
+def private_ledger(
+    events: Sequence[Mapping[str, Any]],
+    groups: Mapping[str, Sequence[int]],
+    *,
+    delta: float,
+    target_epsilon: float,
+    accountants: Sequence[str],
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Ledger of a private run.
+
+    Args:
+        events: records from `event_record`, in order of execution.
+        groups: name of a group of samples -> positions in `events` of what concerns it.
+        delta: at which every epsilon is stated.
+        target_epsilon: what the noise was calibrated to.
+        accountants: the first is the one that the claim rests on.
+        notes: sentences on what the epsilon does not cover.
+    """
+    composed = [
+        {
+            "name": name,
+            "events": list(positions),
+            "epsilon": {
+                accountant: epsilon([_event(events[i]) for i in positions], delta, accountant)
+                for accountant in accountants
+            },
+        }
+        for name, positions in groups.items()
+    ]
+    ledger = {
+        "private": True,
+        "neighbouring_relation": NEIGHBOURING_RELATION,
+        "delta": delta,
+        "target_epsilon": target_epsilon,
+        "accountant": accountants[0],
+        "events": [dict(event) for event in events],
+        "groups": composed,
+        "notes": [*notes, FIXED_SEED],
+        "versions": {name: version(name) for name in ("dp-accounting", "opacus", "torch")},
+    }
+    check(ledger)
+    return ledger
+
+
+def non_private_ledger() -> dict[str, Any]:
+    """Ledger of a run without differential privacy."""
+    return {"private": False, "notes": [NON_PRIVATE]}
+
+
+def check(ledger: Any, where: str = "ledger") -> None:
+    """Check a ledger against its schema.
+
+    Raises:
+        ValueError: it does not conform; one line that names the key.
+    """
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(ledger))
+    if error is not None:
+        raise ValueError(f"{where}: {error.json_path}: {error.message}")
+
+
+def recompute(path: str | Path) -> list[tuple[str, str, float, float]]:
+    """Recompute every epsilon that a ledger file states.
+
+    Returns:
+        One `(group, accountant, stated, recomputed)` for each stated epsilon; empty for a run
+        without privacy.
+
+    Raises:
+        ValueError: the file is not a ledger.
+    """
+    ledger = read_json(path)
+    check(ledger, str(path))
+    if not ledger["private"]:
+        return []
+    return [
+        (
+            group["name"],
+            accountant,
+            stated,
+            epsilon(
+                [_event(ledger["events"][i]) for i in group["events"]], ledger["delta"], accountant
+            ),
+        )
+        for group in ledger["groups"]
+        for accountant, stated in group["epsilon"].items()
+    ]
+
+
+def agrees(stated: float, recomputed: float) -> bool:
+    """Whether two values of one epsilon agree to 0.1%."""
+    return abs(stated - recomputed) <= RELATIVE_TOLERANCE * max(stated, recomputed)
+
+
+def spent_epsilon(ledger: Mapping[str, Any]) -> float | None:
+    """The largest epsilon of any group under the ledger's accountant; `None` without privacy."""
+    if not ledger["private"]:
+        return None
+    return max(group["epsilon"][ledger["accountant"]] for group in ledger["groups"])
+
+
+def noise_scale(ledger: Mapping[str, Any]) -> float:
+    """Sigma of PLIS: standard deviation of the noise of the last phase; 1 without privacy."""
+    if not ledger["private"]:
+        return 1.0
+    last = ledger["events"][-1]
+    return float(last["noise_multiplier"] * last["clipping_norm"])
+
+
+def _event(record: Mapping[str, Any]) -> SampledGaussian:
+    return SampledGaussian(record["sampling_rate"], record["noise_multiplier"], record["steps"])
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = read_json(str(files("gradval.privacy") / "ledger.schema.json"))
+    return jsonschema.Draft202012Validator(schema)

@@ -1,0 +1,58 @@
+"""Batch sizes that fit in memory."""
+
+import os
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+# Largest batches: beyond these nothing gets faster.
+MOST_ON_CPU = 64
+MOST_ON_GPU = 512
+# Peak memory of a pass of each order (and of VoG, 0), measured in units of what one forward saves
+# for its backward.
+UNITS = {0: 1.5, 1: 3.0, 2: 7.0}
+# On CPUs a constant, so that what to ask a scheduler for can be known beforehand; on small machines
+# a share of their memory.
+CPU_BUDGET_BYTES = 2 * 2**30
+SHARE_OF_CPU_MEMORY = 1 / 8
+# The rest is for other processes and the allocator's fragments.
+SHARE_OF_FREE_GPU_MEMORY = 0.5
+
+
+def choose_batch_size(model: nn.Module, image: Tensor, order: int) -> int:
+    """Largest sensible batch for a pass of the given order.
+
+    Args:
+        model: the model.
+        image: `(1, C, H, W)`, on the model's device.
+        order: order of the pass; see `gradval.ghost.sample_gradients`.
+
+    Returns:
+        At least 1.
+    """
+    on_gpu = image.is_cuda
+    fitting = _budget(image.device) / (UNITS[order] * _saved_bytes(model, image))
+    return max(1, min(int(fitting), MOST_ON_GPU if on_gpu else MOST_ON_CPU))
+
+
+def _budget(device: torch.device) -> float:
+    if device.type == "cuda":
+        return SHARE_OF_FREE_GPU_MEMORY * torch.cuda.mem_get_info(device)[0]
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(SHARE_OF_CPU_MEMORY * memory, CPU_BUDGET_BYTES)
+
+
+def _saved_bytes(model: nn.Module, image: Tensor) -> int:
+    """Bytes that a forward of one image saves for its backward, parameters aside."""
+    sizes: dict[int, int] = {}
+    parameters = {p.data_ptr() for p in model.parameters()}
+
+    def note(tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in parameters:
+            sizes[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.enable_grad(), saved_tensors_hooks(note, lambda tensor: tensor):
+        output = model(image.detach().requires_grad_())
+    return sum(sizes.values()) + output.numel() * output.element_size()

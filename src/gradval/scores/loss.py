@@ -1,0 +1,41 @@
+"""The loss as a score."""
+
+from torch import Tensor, nn
+
+from gradval.scores.registry import ScoreOptions, ScoringContext, compute_scores, register_score
+from gradval.scores.validation import Images
+
+
+@register_score("loss", order=0)
+def _loss(context: ScoringContext) -> Tensor:
+    return context.losses
+
+
+def loss_scores(
+    model: nn.Module,
+    images: Images,
+    labels: Tensor,
+    *,
+    batch_size: int | None = None,
+    progress: bool = False,
+) -> Tensor:
+    """Cross-entropy of each sample, in nats.
+
+    Args:
+        model: maps `(N, C, H, W)` to logits `(N, K)`; run in evaluation mode and left as it was.
+        images: `(N, C, H, W)` floating, or an object that loads such slices; not augmented.
+        labels: `(N,)` integers in `0..K-1`.
+        batch_size: samples at a time; `None` for as many as fit. Does not change the result.
+        progress: whether to show a progress bar.
+
+    Returns:
+        `(N,)` on the CPU in the model's dtype, at least 0; empty for no samples.
+
+    Raises:
+        ValueError: the model mixes samples (BatchNorm), the input is not of these shapes, types
+            and ranges or not finite, or a score is not finite.
+    """
+    names = ("loss",)
+    return compute_scores(names, model, (), images, labels, ScoreOptions(), batch_size, progress)[
+        "loss"
+    ]

@@ -1,0 +1,122 @@
+"""VoG: variance of input gradients over training (Eq. 2; Agarwal et al. 2022)."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from gradval.ghost import check_labels, check_separable
+from gradval.ghost.passes import per_sample_losses
+from gradval.ghost.tape import frozen_parameters
+from gradval.scores.evaluation import evaluating
+from gradval.scores.registry import (
+    ScoreOptions,
+    ScoringContext,
+    compute_scores,
+    register_score,
+    reiterable,
+)
+from gradval.scores.validation import Images
+
+
+@register_score("vog", order=0)
+def _vog(context: ScoringContext) -> Tensor:
+    options = context.options
+    count = 0
+    for checkpoint in context.checkpoints:
+        gradients = input_gradients(checkpoint, context.images, context.labels, options.vog_target)
+        if options.vog_channels == "averaged":
+            gradients = gradients.mean(1)
+        # Welford's update: one mean and one sum of squared deviations, whatever K is.
+        count += 1
+        if count == 1:
+            mean, squares = gradients.clone(), torch.zeros_like(gradients)
+        else:
+            deviations = gradients - mean
+            mean += deviations / count
+            squares.addcmul_(deviations, gradients - mean)
+    if count < 2:
+        raise ValueError(f"VoG needs at least 2 checkpoints, but there are {count}")
+    if options.vog_statistic == "printed":
+        per_pixel = squares / count**0.5
+    else:
+        per_pixel = (squares / count).sqrt()
+    return per_pixel.flatten(1).mean(1)
+
+
+def input_gradients(model: nn.Module, images: Tensor, labels: Tensor, target: str) -> Tensor:
+    """Gradient of each sample's target with respect to its image.
+
+    Args:
+        model: maps images to logits; run in evaluation mode and left as it was.
+        images: `(N, C, H, W)` floating, on the model's device and in its dtype.
+        labels: `(N,)` int64.
+        target: "loss" for the cross-entropy, "logit" for the true class's logit.
+
+    Returns:
+        `(N, C, H, W)`.
+
+    Raises:
+        ValueError: the model mixes samples, or a label is not one of its classes.
+    """
+    check_separable(model)
+    images = images.detach().requires_grad_()
+    with evaluating(model), frozen_parameters(model), torch.enable_grad():
+        logits = model(images)
+        if target == "loss":
+            targets = per_sample_losses(logits, labels)
+        else:
+            check_labels(labels, logits.shape[1])
+            targets = logits.gather(1, labels[:, None])
+        # Samples do not interact, so the gradient of the sum holds every sample's own.
+        return torch.autograd.grad(targets.sum(), images)[0]
+
+
+def vog_scores(
+    models: Iterable[nn.Module],
+    images: Images,
+    labels: Tensor,
+    target: str = "loss",
+    statistic: str = "printed",
+    *,
+    channels: str = "separate",
+    batch_size: int | None = None,
+    progress: bool = False,
+) -> Tensor:
+    """Variance of gradients over K checkpoints, the mean over an image's pixels and channels.
+
+    With S_t the gradient of the target with respect to a pixel at checkpoint t and m its mean over
+    t, a pixel has `sqrt(1/K) * sum_t (S_t - m)^2` as Eq. 2 of the paper prints it, or the standard
+    deviation `sqrt(sum_t (S_t - m)^2 / K)` as in the code of Agarwal et al. The latter also take
+    the logit as target and average the channels first.
+
+    Args:
+        models: K >= 2 checkpoints in the order of training, each mapping `(N, C, H, W)` to logits;
+            run in evaluation mode and left as they were. Iterated over once a batch, so it may
+            load the weights of each into one and the same module. A one-shot iterator must give
+            distinct modules.
+        images: `(N, C, H, W)` floating, or an object that loads such slices; not augmented.
+        labels: `(N,)` integers in `0..K-1`.
+        target: "loss" (the paper) or "logit" of the true class.
+        statistic: "printed" (the paper) or "std".
+        channels: "separate" (the paper), or "averaged" before the statistic.
+        batch_size: samples at a time; `None` for as many as fit. Does not change the result.
+        progress: whether to show a progress bar.
+
+    Returns:
+        `(N,)` on the CPU in the models' dtype, at least 0; empty for no samples.
+
+    Raises:
+        ValueError: fewer than two checkpoints, an unknown option, a model mixes samples
+            (BatchNorm), the input is not of these shapes, types and ranges or not finite, or a
+            score is not finite.
+    """
+    options = ScoreOptions(vog_target=target, vog_statistic=statistic, vog_channels=channels)
+    models = reiterable(models)
+    first = next(iter(models), None)
+    if first is None:
+        raise ValueError("VoG needs at least 2 checkpoints, but there are 0")
+    names = ("vog",)
+    return compute_scores(names, first, models, images, labels, options, batch_size, progress)[
+        "vog"
+    ]

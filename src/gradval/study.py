@@ -1,0 +1,316 @@
+"""What a config asks for: recipes, runs, comparisons and figures, with stand-ins resolved.
+
+Plain functions of the config dictionary, without any heavy import, so that a workflow of tens of
+thousands of jobs is laid out in seconds. `check` finds what a schema cannot: names that refer to
+nothing.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Config = Mapping[str, Any]
+
+NON_PRIVATE = "nonprivate"
+PRIVACY_PATTERN = r"nonprivate|eps\d+(?:\.\d+)?"
+REMOVAL_CONTROLS = ("random", "none")
+
+
+class ConfigError(ValueError):
+    """The config is wrong; the message is one line that names the key and what is allowed."""
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """One trained setting, over all seeds."""
+
+    dataset: str
+    model: str
+    privacy: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a score of a setting."""
+
+    setting: Setting
+    score: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison with its parts cast.
+
+    Attributes:
+        name: key in the config.
+        a, b: the two sides.
+        class_name: the class that selections are restricted to, `None` for all.
+        largest: whether the largest or the smallest scores are selected.
+        stand_ins: the paper's name -> who plays it, for parts played by others.
+    """
+
+    name: str
+    a: Side
+    b: Side
+    class_name: str | None
+    largest: bool
+    stand_ins: Mapping[str, str]
+
+
+def epsilon_of(privacy: str) -> float | None:
+    """Target epsilon of a privacy level; `None` for `nonprivate`.
+
+    Raises:
+        ConfigError: it is neither `nonprivate` nor `eps<positive number>`.
+    """
+    if privacy == NON_PRIVATE:
+        return None
+    if re.fullmatch(PRIVACY_PATTERN, privacy) and float(privacy[3:]) > 0:
+        return float(privacy[3:])
+    raise ConfigError(
+        f"grid.privacy: {privacy!r} is not allowed; use nonprivate or eps<number above 0>, "
+        "for example eps4 or eps0.5"
+    )
+
+
+def recipe(config: Config, dataset: str, model: str, privacy: str) -> dict[str, Any]:
+    """The hyper-parameters of a setting: general, the data set's and the model's blocks merged."""
+    kind = NON_PRIVATE if privacy == NON_PRIVATE else "private"
+    sources = [
+        config["training"],
+        config["datasets"][dataset].get("training", {}),
+        config["models"][model].get("training", {}),
+    ]
+    merged: dict[str, Any] = {}
+    for source in sources:
+        for block in dict.fromkeys(("default", kind, privacy)):
+            merged |= source.get(block) or {}
+    return merged
+
+
+def settings(config: Config) -> list[Setting]:
+    """Every setting of the grid."""
+    grid = config["grid"]
+    return [
+        Setting(dataset, model, privacy)
+        for dataset in grid["datasets"]
+        for model in grid["models"]
+        for privacy in grid["privacy"]
+    ]
+
+
+def cast(config: Config, name: str) -> str | None:
+    """Who plays the part that the paper calls `name`; `None` for nobody."""
+    player: str | None = config["stand_ins"].get(name, name)
+    return player
+
+
+def in_grid(config: Config, setting: Setting) -> bool:
+    """Whether the config trains this setting."""
+    grid = config["grid"]
+    return (
+        setting.dataset in grid["datasets"]
+        and setting.model in grid["models"]
+        and setting.privacy in grid["privacy"]
+    )
+
+
+def _setting(config: Config, dataset: str, model: str, privacy: str) -> Setting | None:
+    players = cast(config, dataset), cast(config, model)
+    if players[0] is None or players[1] is None:
+        return None
+    setting = Setting(players[0], players[1], privacy)
+    return setting if in_grid(config, setting) else None
+
+
+def stand_ins(config: Config, *names: str | None) -> dict[str, str]:
+    """The parts among `names` that somebody else plays."""
+    players = {name: cast(config, name) for name in names if name is not None}
+    return {name: player for name, player in players.items() if player and player != name}
+
+
+def comparison(config: Config, name: str) -> Comparison | None:
+    """The comparison called `name`, or `None` if this config does not run what it compares."""
+    block = config["comparisons"][name]
+    sides = []
+    for side in (block["a"], block["b"]):
+        setting = _setting(config, block["dataset"], side["model"], side["privacy"])
+        if setting is None:
+            return None
+        sides.append(Side(setting, side["score"]))
+    part = block.get("class")
+    class_name = cast(config, part) if part is not None else None
+    if part is not None and class_name is None:
+        return None
+    names = (block["dataset"], block["a"]["model"], block["b"]["model"], part)
+    return Comparison(
+        name,
+        sides[0],
+        sides[1],
+        class_name,
+        block["end"] == "largest",
+        stand_ins(config, *names),
+    )
+
+
+def describe(run: Comparison) -> dict[str, Any]:
+    """A comparison as plain values, for a figure."""
+    return {
+        "dataset": run.a.setting.dataset,
+        "class_name": run.class_name,
+        "largest": run.largest,
+        **{
+            side: {
+                "model": part.setting.model,
+                "privacy": part.setting.privacy,
+                "score": part.score,
+            }
+            for side, part in (("a", run.a), ("b", run.b))
+        },
+    }
+
+
+def comparisons(config: Config) -> dict[str, Comparison]:
+    """Every comparison that this config runs."""
+    found = {name: comparison(config, name) for name in config["comparisons"]}
+    return {name: c for name, c in found.items() if c is not None}
+
+
+def pruning_settings(config: Config) -> list[Setting]:
+    """The settings whose training sets are pruned: one a privacy level, or none."""
+    block = config["pruning"]
+    found = [
+        _setting(config, block["dataset"], block["model"], privacy)
+        for privacy in config["grid"]["privacy"]
+    ]
+    return [setting for setting in found if setting is not None]
+
+
+def removals(score_names: tuple[str, ...]) -> tuple[str, ...]:
+    """What may be removed: by each score, and the controls."""
+    return (*score_names, *REMOVAL_CONTROLS)
+
+
+def figure_setting(config: Config, name: str) -> Setting | None:
+    """The setting that a `distribution` figure shows, or `None` if it is not run."""
+    block = config["figures"][name]
+    return _setting(config, block["dataset"], block["model"], block["privacy"])
+
+
+def figure_comparisons(config: Config, name: str) -> list[str]:
+    """The comparisons that a figure draws on."""
+    block = config["figures"][name]
+    if block["kind"] == "pair":
+        return [block["comparison"]]
+    return list(block.get("comparisons", []))
+
+
+def figure_is_run(config: Config, name: str) -> bool:
+    """Whether this config trains all that a figure shows."""
+    if config["figures"][name]["kind"] == "distribution":
+        return figure_setting(config, name) is not None
+    return all(comparison(config, c) is not None for c in figure_comparisons(config, name))
+
+
+def figure_stand_ins(config: Config, name: str) -> dict[str, str]:
+    """The parts of a figure that somebody else plays."""
+    block = config["figures"][name]
+    if block["kind"] == "distribution":
+        return stand_ins(config, block["dataset"], block["model"])
+    found: dict[str, str] = {}
+    for c in figure_comparisons(config, name):
+        run = comparison(config, c)
+        found |= run.stand_ins if run else {}
+    return found
+
+
+def check(config: Config, *, scores: tuple[str, ...], known_classes: Mapping[str, tuple[str, ...]]) -> None:
+    """Check every name that refers to another part of the config.
+
+    Args:
+        config: already valid under the schema.
+        scores: the registered scores.
+        known_classes: class names of data sets whose classes are known before they are prepared.
+
+    Raises:
+        ConfigError: a name refers to nothing, in one line with what is allowed.
+    """
+    _check_grid(config)
+    for name, block in config["comparisons"].items():
+        for side in ("a", "b"):
+            where = f"comparisons.{name}.{side}"
+            _check_name(f"{where}.score", block[side]["score"], scores)
+            _check_part(config, f"{where}.model", block[side]["model"], "models")
+            epsilon_of(block[side]["privacy"])
+        _check_part(config, f"comparisons.{name}.dataset", block["dataset"], "datasets")
+        _check_class(config, name, known_classes)
+    for name, block in config["figures"].items():
+        for c in figure_comparisons(config, name):
+            _check_name(f"figures.{name}.comparison", c, config["comparisons"])
+        if block["kind"] == "distribution":
+            _check_name(f"figures.{name}.score", block["score"], scores)
+            _check_part(config, f"figures.{name}.dataset", block["dataset"], "datasets")
+            _check_part(config, f"figures.{name}.model", block["model"], "models")
+    _check_part(config, "pruning.dataset", config["pruning"]["dataset"], "datasets")
+    _check_part(config, "pruning.model", config["pruning"]["model"], "models")
+
+
+def _check_grid(config: Config) -> None:
+    for privacy in config["grid"]["privacy"]:
+        epsilon_of(privacy)
+    for kind in ("datasets", "models"):
+        for name in config["grid"][kind]:
+            _check_name(f"grid.{kind}", name, config[kind])
+    for where, block in _training_blocks(config):
+        for key in block:
+            if key not in ("default", "private", NON_PRIVATE):
+                try:
+                    epsilon_of(key)
+                except ConfigError:
+                    raise ConfigError(
+                        f"{where}: unknown key {key!r}; allowed are default, nonprivate, private "
+                        "and privacy levels such as eps4"
+                    ) from None
+
+
+def _training_blocks(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield "training", config["training"]
+    for kind in ("datasets", "models"):
+        for name, block in config[kind].items():
+            yield f"{kind}.{name}.training", block.get("training", {})
+
+
+def _check_part(config: Config, where: str, name: str, kind: str) -> None:
+    """A part must be played by something that is defined, by nobody, or be in no data at all."""
+    player = cast(config, name)
+    if player is None or player in config[kind]:
+        return
+    allowed = ", ".join(config[kind])
+    if player == name:
+        raise ConfigError(
+            f"{where}: {name!r} is neither one of {kind} ({allowed}) nor listed under stand_ins"
+        )
+    raise ConfigError(f"stand_ins.{name}: {player!r} is not one of {kind}: {allowed}")
+
+
+def _check_class(
+    config: Config, name: str, known_classes: Mapping[str, tuple[str, ...]]
+) -> None:
+    block = config["comparisons"][name]
+    dataset, part = cast(config, block["dataset"]), block.get("class")
+    if part is None or dataset is None or dataset not in known_classes:
+        return
+    player = cast(config, part)
+    if player is None or player in known_classes[dataset]:
+        return
+    where = f"comparisons.{name}.class" if player == part else f"stand_ins.{part}"
+    raise ConfigError(
+        f"{where}: data set {dataset} has no class {player!r}; allowed are "
+        f"{', '.join(known_classes[dataset])}"
+    )
+
+
+def _check_name(where: str, name: str, allowed: Any) -> None:
+    if name not in allowed:
+        raise ConfigError(f"{where}: {name!r} is not known; allowed are {', '.join(allowed)}")

@@ -1,0 +1,1 @@
+"""Training with and without differential privacy: steps, loop, checkpoints and resume."""

@@ -1,0 +1,318 @@
+"""The training loop: Poisson sampling, one step after another, checkpoints, metrics, resume."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from gradval.loading import NormalisedImages
+from gradval.privacy.plan import PhasePlan
+from gradval.training.checkpoints import checkpoint_steps
+from gradval.training.evaluation import evaluate
+from gradval.training.recipe import Recipe, derive_seed
+from gradval.training.resume import load_state, save_state
+from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step
+
+# How often the state of a run is written; a killed run repeats at most this many seconds.
+SAVE_EVERY_SECONDS = 60.0
+
+
+class TrainingDiverged(ValueError):
+    """A loss or gradient is not finite."""
+
+
+class Interrupted(SystemExit):
+    """The run was asked to stop (SIGTERM); its state has been saved."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run trains on and is evaluated on.
+
+    Attributes:
+        images, labels: training images `(N, C, H, W)` and labels `(N,)` int64.
+        test_images, test_labels: the same for the test split.
+    """
+
+    images: NormalisedImages
+    labels: Tensor
+    test_images: NormalisedImages
+    test_labels: Tensor
+
+
+@dataclass
+class TrainingResult:
+    """What a finished run leaves.
+
+    Attributes:
+        weights: final weights, averaged if the recipe says so.
+        checkpoints: K weights, in the order of training; the last are the final ones.
+        metrics: one row a checkpoint: step, epoch, train_loss (mean over the sampled batches since
+            the last row), test_loss, test_accuracy.
+        train_accuracy, test_accuracy: of the final weights, in [0, 1].
+        steps: steps executed, the number that the accountant must count.
+        seconds: time spent in training steps, evaluation excluded, over all interruptions.
+    """
+
+    weights: dict[str, Tensor]
+    checkpoints: list[dict[str, Tensor]]
+    metrics: list[dict[str, float]]
+    train_accuracy: float
+    test_accuracy: float
+    steps: int
+    seconds: float
+
+
+@dataclass
+class _Progress:
+    step: int = 0
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    metrics: list[dict[str, float]] = field(default_factory=list)
+    checkpoints: list[dict[str, Tensor]] = field(default_factory=list)
+
+
+class Trainer:
+    """One phase of training of one model.
+
+    Args:
+        model: with its initial weights, on the device to train on; trained in place.
+        data: on the same device.
+        phase: sampling rate, steps and noise, as planned; executed to the letter.
+        recipe: hyper-parameters.
+        seed: of the streams of sampling and noise, which are independent of each other.
+        resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
+        fingerprint: of everything that the result depends on.
+        save_every: seconds between two writes of the state.
+        description: label of the progress bar; `None` hides it.
+
+    Raises:
+        ValueError: the phase samples from another number of images than there are.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: TrainingData,
+        phase: PhasePlan,
+        recipe: Recipe,
+        *,
+        seed: int,
+        resume_path: str | Path | None = None,
+        fingerprint: str = "",
+        save_every: float = SAVE_EVERY_SECONDS,
+        description: str | None = None,
+    ) -> None:
+        if len(data.images) != phase.samples or len(data.labels) != phase.samples:
+            raise ValueError(
+                f"the plan samples from {phase.samples} images, but there are {len(data.images)}"
+            )
+        self.model, self.data, self.phase, self.recipe = model, data, phase, recipe
+        self.resume_path = Path(resume_path) if resume_path is not None else None
+        self.fingerprint, self.save_every, self.description = fingerprint, save_every, description
+        device = next(model.parameters()).device
+        self.sampling = torch.Generator().manual_seed(derive_seed(seed, "sampling"))
+        self.noise = torch.Generator(device).manual_seed(derive_seed(seed, "noise"))
+        # Copied before the step may attach hooks to the model.
+        self.average = (
+            AveragedModel(model, avg_fn=self._average_parameter) if recipe.ema_decay else None
+        )
+        self.step_kind = self._make_step()
+        self.progress = _Progress()
+
+    def _make_step(self) -> Step:
+        recipe, phase = self.recipe, self.phase
+        optimizer = torch.optim.SGD(
+            self.model.parameters(),
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+        )
+        if phase.noise_multiplier is None:
+            return NonPrivateStep(self.model, optimizer, phase.expected_batch_size)
+        return PRIVATE_STEPS[recipe.clipping](
+            self.model,
+            optimizer,
+            phase.expected_batch_size,
+            noise_multiplier=phase.noise_multiplier,
+            clipping_norm=recipe.clipping_norm,
+            generator=self.noise,
+        )
+
+    def _average_parameter(self, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        # A short memory at the start, as in De et al. (2022), so that the random initial weights
+        # do not linger.
+        decay = min(self.recipe.ema_decay, (1 + float(count)) / (10 + float(count)))
+        return torch.lerp(current, average, decay)
+
+    @property
+    def kept_model(self) -> nn.Module:
+        """The model that is evaluated and kept: the average if there is one."""
+        if self.average is None:
+            return self.model
+        module = self.average.module
+        assert isinstance(module, nn.Module)
+        return module
+
+    def run(self) -> TrainingResult:
+        """Train to the end, from the saved state if there is one, and remove that state.
+
+        Raises:
+            TrainingDiverged: a loss or gradient is not finite.
+            Interrupted: SIGTERM arrived; the state was saved first.
+            ValueError: the resume file is damaged.
+        """
+        self._resume()
+        due = set(checkpoint_steps(self.phase.steps, self.recipe.checkpoints))
+        self.model.train()
+        last_save = time.monotonic()
+        with _stop_signal() as stop, self._progress_bar() as bar:
+            while self.progress.step < self.phase.steps:
+                start = time.perf_counter()
+                self._take_step()
+                self.progress.seconds += time.perf_counter() - start
+                bar.update()
+                if self.progress.step in due:
+                    self._take_checkpoint()
+                if stop.is_set() and self.resume_path is not None:
+                    self._save()
+                    raise Interrupted(
+                        f"interrupted after step {self.progress.step}; "
+                        f"the state is in {self.resume_path}"
+                    )
+                if time.monotonic() - last_save > self.save_every:
+                    self._save()
+                    last_save = time.monotonic()
+        return self._finish()
+
+    def _progress_bar(self) -> "tqdm[None]":
+        return tqdm(
+            total=self.phase.steps,
+            initial=self.progress.step,
+            desc=self.description,
+            disable=self.description is None,
+            unit="step",
+            mininterval=1.0,
+        )
+
+    def _take_step(self) -> None:
+        progress, phase = self.progress, self.phase
+        rate = self.recipe.learning_rate_at(progress.step, phase.steps)
+        for group in self.step_kind.optimizer.param_groups:
+            group["lr"] = rate
+        # Poisson sampling: each sample enters the step independently with the accounted rate.
+        drawn = torch.rand(phase.samples, generator=self.sampling) < phase.sampling_rate
+        indices = drawn.nonzero()[:, 0]
+        for chunk in indices.split(self.recipe.physical_batch_size):
+            if len(chunk) == 0:
+                continue
+            losses = self._accumulate(chunk)
+            progress.loss_sum += float(losses.sum())
+            progress.loss_count += len(chunk)
+        self.step_kind.update()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        progress.step += 1
+
+    def _accumulate(self, chunk: Tensor) -> Tensor:
+        labels = self.data.labels[chunk.to(self.data.labels.device)]
+        try:
+            losses = self.step_kind.accumulate(self.data.images[chunk], labels)
+            if not torch.isfinite(losses).all():
+                raise TrainingDiverged("the loss is not finite")
+        except ValueError as error:
+            recipe = self.recipe
+            raise TrainingDiverged(
+                f"step {self.progress.step + 1} of {self.phase.steps}, samples "
+                f"{int(chunk[0])} to {int(chunk[-1])}: {error} (learning_rate "
+                f"{recipe.learning_rate}, batch_size {recipe.batch_size}, clipping_norm "
+                f"{recipe.clipping_norm}); lower the learning rate"
+            ) from error
+        return losses
+
+    def _take_checkpoint(self) -> None:
+        progress = self.progress
+        kept = self.kept_model
+        progress.checkpoints.append(
+            {name: tensor.detach().cpu().clone() for name, tensor in kept.state_dict().items()}
+        )
+        test = evaluate(kept, self.data.test_images, self.data.test_labels)
+        progress.metrics.append(
+            {
+                "step": progress.step,
+                "epoch": progress.step * self.phase.sampling_rate,
+                "train_loss": progress.loss_sum / max(1, progress.loss_count),
+                "test_loss": test.loss,
+                "test_accuracy": test.accuracy,
+            }
+        )
+        progress.loss_sum, progress.loss_count = 0.0, 0
+
+    def _finish(self) -> TrainingResult:
+        progress = self.progress
+        weights = progress.checkpoints[-1]
+        for name, tensor in weights.items():
+            if not torch.isfinite(tensor).all():
+                raise TrainingDiverged(f"the final weights ({name}) are not finite")
+        train = evaluate(self.kept_model, self.data.images, self.data.labels)
+        return TrainingResult(
+            weights=weights,
+            checkpoints=progress.checkpoints,
+            metrics=progress.metrics,
+            train_accuracy=train.accuracy,
+            test_accuracy=progress.metrics[-1]["test_accuracy"],
+            steps=progress.step,
+            seconds=progress.seconds,
+        )
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+            "optimizer": self.step_kind.optimizer.state_dict(),
+            "sampling": self.sampling.get_state(),
+            "noise": self.noise.get_state(),
+            "progress": vars(self.progress),
+        }
+
+    def _save(self) -> None:
+        if self.resume_path is not None:
+            save_state(self._state(), self.resume_path, self.fingerprint)
+
+    def _resume(self) -> None:
+        if self.resume_path is None:
+            return
+        state = load_state(self.resume_path, self.fingerprint)
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.step_kind.optimizer.load_state_dict(state["optimizer"])
+        self.sampling.set_state(state["sampling"])
+        self.noise.set_state(state["noise"])
+        self.progress = _Progress(**state["progress"])
+
+
+@contextmanager
+def _stop_signal() -> Iterator[threading.Event]:
+    """An event that SIGTERM sets, so that the step under way can end first."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, previous)

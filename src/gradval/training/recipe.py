@@ -1,0 +1,69 @@
+"""The hyper-parameters of a training run."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained; the keys of a `training` block of the config.
+
+    Attributes:
+        epochs: expected passes over the data of a full run.
+        first_epochs: of the first phase, before pruning.
+        second_epochs: of the second phase, after pruning, on what is left.
+        batch_size: expected number of samples a step (Poisson sampling).
+        physical_batch_size: samples held in memory at a time; does not change the result.
+        learning_rate: of SGD, at the start.
+        schedule: `constant`, or `cosine` down to zero at the end of each phase.
+        momentum: of SGD, in [0, 1).
+        weight_decay: L2 penalty of SGD.
+        ema_decay: decay of the exponential moving average of the weights, which is then what is
+            evaluated, kept and scored; 0 for none.
+        clipping_norm: L2 norm to which each sample's gradient is clipped (private runs).
+        clipping: how it is clipped, `bookkeeping` or `hooks`; does not change the result.
+        checkpoints: number K of checkpoints for VoG, spread evenly, the last at the end.
+    """
+
+    epochs: float
+    first_epochs: float
+    second_epochs: float
+    batch_size: int
+    physical_batch_size: int
+    learning_rate: float
+    schedule: str
+    momentum: float
+    weight_decay: float
+    ema_decay: float
+    clipping_norm: float
+    clipping: str
+    checkpoints: int
+
+    @classmethod
+    def from_config(cls, options: Mapping[str, Any]) -> Self:
+        """Build a recipe from a resolved `training` block.
+
+        Raises:
+            ValueError: a key is missing or unknown.
+        """
+        names = {field.name for field in fields(cls)}
+        for key in sorted(names - set(options)):
+            raise ValueError(f"training: {key} is missing")
+        for key in sorted(set(options) - names):
+            raise ValueError(f"training: unknown key {key}; known are {', '.join(sorted(names))}")
+        return cls(**options)
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """Learning rate of step `step`, from 0, of `steps`."""
+        if self.schedule == "cosine":
+            return self.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
+        return self.learning_rate
+
+
+def derive_seed(*parts: str | int) -> int:
+    """A 63-bit seed that depends on every part, for streams that must be independent."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,184 @@
+"""One training run from the canonical store to its files."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from gradval.files import atomic_path, write_json
+from gradval.loading import NormalisedImages, default_device
+from gradval.models import model_for, parameter_count
+from gradval.privacy import ledger as ledgers
+from gradval.privacy.plan import PhasePlan
+from gradval.store import Store
+from gradval.training.checkpoints import load_weights, save_checkpoints, save_weights
+from gradval.training.loop import Trainer, TrainingData, TrainingResult
+from gradval.training.recipe import Recipe, derive_seed
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where a run writes; `checkpoints` may be `None`."""
+
+    weights: Path
+    metrics: Path
+    summary: Path
+    timing: Path
+    ledger: Path
+    resume: Path
+    checkpoints: Path | None = None
+
+
+@dataclass(frozen=True)
+class PrivacyStatement:
+    """What a private run promises; see `gradval.privacy.ledger`.
+
+    Attributes:
+        target_epsilon, delta: of the promise.
+        accountants: the first is the one that the promise rests on.
+        earlier_events: ledger records of the phases before this one.
+        phase: name of this phase in the ledger.
+        groups: name of a group -> positions of its events, this phase's being the last.
+        notes: on what epsilon does not cover.
+    """
+
+    target_epsilon: float
+    delta: float
+    accountants: tuple[str, ...]
+    phase: str
+    groups: Mapping[str, tuple[int, ...]]
+    earlier_events: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def train_run(
+    store: Store,
+    *,
+    model_options: Mapping[str, Any],
+    recipe: Recipe,
+    phase: PhasePlan,
+    seed: int,
+    stream: str,
+    files: RunFiles,
+    statement: PrivacyStatement | None,
+    kept: np.ndarray | None = None,
+    initial_weights: Path | None = None,
+    code: str = "",
+    progress: bool = True,
+) -> TrainingResult:
+    """Train, or go on where an interrupted run stopped, and write every file of the run.
+
+    Args:
+        store: the data set.
+        model_options: `architecture`, `width`, `groups`.
+        recipe, phase: hyper-parameters and plan.
+        seed: fixes the initial weights, for every privacy level of a model alike.
+        stream: names the run; sampling and noise of two runs are independent.
+        files: where to write.
+        statement: of a private run.
+        kept: indices of the training samples to train on; all by default.
+        initial_weights: file to start from instead of fresh weights.
+        code: digest of the code; a resume state of other code is not used.
+        progress: whether to show a progress bar.
+    """
+    device = default_device()
+    data = _training_data(store, kept, device)
+    model = model_for(store, model_options, seed).to(device)
+    if initial_weights is not None:
+        model.load_state_dict(load_weights(initial_weights))
+    fingerprint = _fingerprint(
+        store=store.provenance,
+        model=model_options,
+        recipe=asdict(recipe),
+        phase=asdict(phase),
+        seed=seed,
+        stream=stream,
+        kept=None if kept is None else hashlib.sha256(kept.tobytes()).hexdigest(),
+        code=code,
+    )
+    trainer = Trainer(
+        model,
+        data,
+        phase,
+        recipe,
+        seed=derive_seed(seed, stream),
+        resume_path=files.resume,
+        fingerprint=fingerprint,
+        description=stream if progress else None,
+    )
+    result = trainer.run()
+    _write(result, phase, recipe, files, statement, parameter_count(model))
+    return result
+
+
+def _training_data(store: Store, kept: np.ndarray | None, device: torch.device) -> TrainingData:
+    train = store.train if kept is None else store.train.subset(kept)
+    return TrainingData(
+        NormalisedImages(train.images, store.mean, store.std, device),
+        torch.from_numpy(train.labels).to(device),
+        NormalisedImages(store.test.images, store.mean, store.std, device),
+        torch.from_numpy(store.test.labels).to(device),
+    )
+
+
+def _fingerprint(**parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=dict).encode()).hexdigest()
+
+
+def _write(
+    result: TrainingResult,
+    phase: PhasePlan,
+    recipe: Recipe,
+    files: RunFiles,
+    statement: PrivacyStatement | None,
+    parameters: int,
+) -> None:
+    save_weights(result.weights, files.weights)
+    if files.checkpoints is not None:
+        save_checkpoints(result.checkpoints, files.checkpoints)
+    with atomic_path(files.metrics) as temporary:
+        pd.DataFrame(result.metrics).to_csv(temporary, index=False)
+    write_json(
+        files.summary,
+        {
+            "train_accuracy": result.train_accuracy,
+            "test_accuracy": result.test_accuracy,
+            "steps": result.steps,
+            "samples": phase.samples,
+            "parameters": parameters,
+        },
+    )
+    write_json(files.timing, {"training_seconds": result.seconds})
+    write_json(files.ledger, _ledger(result, phase, recipe, statement))
+    files.resume.unlink(missing_ok=True)
+
+
+def _ledger(
+    result: TrainingResult, phase: PhasePlan, recipe: Recipe, statement: PrivacyStatement | None
+) -> dict[str, Any]:
+    if statement is None:
+        return ledgers.non_private_ledger()
+    # The steps that were executed, not those that were planned.
+    executed = PhasePlan(
+        phase.samples, phase.sampling_rate, result.steps, phase.noise_multiplier
+    ).event()
+    record = ledgers.event_record(
+        executed,
+        phase=statement.phase,
+        clipping_norm=recipe.clipping_norm,
+        samples=phase.samples,
+    )
+    return ledgers.private_ledger(
+        [*statement.earlier_events, record],
+        statement.groups,
+        delta=statement.delta,
+        target_epsilon=statement.target_epsilon,
+        accountants=statement.accountants,
+        notes=statement.notes,
+    )

@@ -1,0 +1,210 @@
+"""Config, its validation, and the functions that the rules share."""
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+from gradval import study
+from gradval.code import code_digest
+from gradval.schema_errors import explain
+
+SCORES = ("loss", "grad_norm", "vog", "plis")
+# Classes that are known before the data set is prepared.
+KNOWN_CLASSES = {
+    name: tuple(map(str, range(10)))
+    for name, block in config.get("datasets", {}).items()
+    if isinstance(block, dict) and block.get("source") == "digits"
+}
+
+
+def check_config():
+    """Stop with one line that names the key if the config is wrong."""
+    try:
+        validate(config, "../schemas/config.schema.yaml")
+    except WorkflowError as error:
+        sys.exit(f"config: {explain(error.__context__)}")
+    try:
+        study.check(config, scores=SCORES, known_classes=KNOWN_CLASSES)
+    except study.ConfigError as error:
+        sys.exit(f"config: {error}")
+
+
+check_config()
+
+SEEDS = config["grid"]["seeds"]
+COMPARISONS = study.comparisons(config)
+FIGURES = [name for name in config["figures"] if study.figure_is_run(config, name)]
+PRUNED = study.pruning_settings(config)
+REMOVALS = study.removals(SCORES)
+
+DATA = "resources/{dataset}"
+SETTING = "results/{dataset}/{model}/{privacy}"
+RUN = f"{SETTING}/seed{{seed}}"
+STORE_FILES = (
+    "train_images.npy",
+    "train_labels.npy",
+    "test_images.npy",
+    "test_labels.npy",
+    "samples.parquet",
+    "dataset.json",
+)
+
+
+wildcard_constraints:
+    dataset="|".join(config["datasets"]),
+    model="|".join(config["models"]),
+    privacy=study.PRIVACY_PATTERN,
+    seed=r"\d+",
+    phase="full|first",
+    removal="|".join(REMOVALS),
+    comparison="|".join(config["comparisons"]),
+    figure="|".join(config["figures"]),
+
+
+def digest(rule_name):
+    """Digest of the code that a rule's script runs; a change of it reruns the rule."""
+    return code_digest(f"{workflow.basedir}/workflow/scripts/{rule_name}.py")
+
+
+def store_of(dataset):
+    """The files of a data set's canonical store."""
+    return [f"{DATA}/{name}".format(dataset=dataset) for name in STORE_FILES]
+
+
+def run_files(setting, seed, *names):
+    """Files of one run of a setting."""
+    folder = RUN.format(seed=seed, **vars(setting))
+    return [f"{folder}/{name}" for name in names]
+
+
+def recipe_of(wildcards):
+    """The resolved hyper-parameters of a run."""
+    return study.recipe(config, wildcards.dataset, wildcards.model, wildcards.privacy)
+
+
+def schedule_of(wildcards):
+    """The part of a recipe that the privacy plan depends on."""
+    recipe = recipe_of(wildcards)
+    keys = ("batch_size", "epochs", "first_epochs", "second_epochs")
+    return {key: recipe[key] for key in keys}
+
+
+def model_of(wildcards):
+    """What defines the architecture of a run."""
+    block = config["models"][wildcards.model]
+    return {key: block[key] for key in ("architecture", "width", "groups")}
+
+
+def dataset_options(wildcards):
+    """What defines a data set: its block of the config without the training part."""
+    block = config["datasets"][wildcards.dataset]
+    return {key: value for key, value in block.items() if key != "training"}
+
+
+def privacy_options(wildcards):
+    """Target and accounting of a run."""
+    return {
+        "target_epsilon": study.epsilon_of(wildcards.privacy),
+        "delta": config["datasets"][wildcards.dataset]["delta"],
+        "accountants": config["privacy"]["accountants"],
+    }
+
+
+def side_scores(wildcards):
+    """Score tables of both sides of a comparison, for every seed."""
+    comparison = COMPARISONS[wildcards.comparison]
+    return {
+        side: [
+            file
+            for seed in SEEDS
+            for file in run_files(
+                getattr(comparison, side).setting, seed, "full/scores.parquet"
+            )
+        ]
+        for side in ("a", "b")
+    }
+
+
+def comparison_store(wildcards):
+    """The store whose images a comparison shows."""
+    return store_of(COMPARISONS[wildcards.comparison].a.setting.dataset)
+
+
+def comparison_definition(wildcards):
+    """A comparison as plain values."""
+    comparison = COMPARISONS[wildcards.comparison]
+    return {
+        "name": comparison.name,
+        "class_name": comparison.class_name,
+        "largest": comparison.largest,
+        "score_a": comparison.a.score,
+        "score_b": comparison.b.score,
+    }
+
+
+def comparison_files(names, *files):
+    """Files of several comparisons."""
+    return [f"results/comparisons/{name}/{file}" for name in names for file in files]
+
+
+def figure_inputs(wildcards):
+    """What a figure is drawn from."""
+    name = wildcards.figure
+    if config["figures"][name]["kind"] == "distribution":
+        setting = study.figure_setting(config, name)
+        return {
+            "scores": run_files(setting, SEEDS[0], "full/scores.parquet"),
+            "store": store_of(setting.dataset),
+        }
+    comparisons = study.figure_comparisons(config, name)
+    inputs = {"statistics": comparison_files(comparisons, "statistics.csv")}
+    if config["figures"][name]["kind"] == "pair":
+        inputs["selections"] = comparison_files(comparisons, "selections.csv")
+        inputs["store"] = store_of(COMPARISONS[comparisons[0]].a.setting.dataset)
+    return inputs
+
+
+def figure_definition(wildcards):
+    """A figure as plain values, with its parts cast."""
+    name = wildcards.figure
+    block = dict(config["figures"][name])
+    block["name"] = name
+    block["stand_ins"] = study.figure_stand_ins(config, name)
+    if block["kind"] == "distribution":
+        setting = study.figure_setting(config, name)
+        block["setting"] = [setting.dataset, setting.model, setting.privacy]
+    else:
+        block["sides"] = {
+            c: study.describe(COMPARISONS[c])
+            for c in study.figure_comparisons(config, name)
+        }
+    return block
+
+
+def pruned_runs(*names):
+    """Files of every pruned run."""
+    return [
+        file
+        for setting in PRUNED
+        for seed in SEEDS
+        for removal in REMOVALS
+        for file in run_files(
+            setting, seed, *(f"pruned/{removal}/{name}" for name in names)
+        )
+    ]
+
+
+def full_runs(*names):
+    """Files of every run of the grid."""
+    return [
+        file
+        for setting in study.settings(config)
+        for seed in SEEDS
+        for file in run_files(setting, seed, *(f"full/{name}" for name in names))
+    ]
+
+
+def all_targets():
+    """Everything that the default target builds."""
+    return full_runs("scores.parquet") + comparison_files(
+        COMPARISONS, "statistics.csv"
+    ) + pruned_runs("summary.json")

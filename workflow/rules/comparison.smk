@@ -1,0 +1,22 @@
+rule compare_selections:
+    input:
+        unpack(side_scores),
+        store=comparison_store,
+    output:
+        statistics="results/comparisons/{comparison}/statistics.csv",
+        selections="results/comparisons/{comparison}/selections.csv",
+    log:
+        "logs/compare_selections/{comparison}.log",
+    benchmark:
+        "logs/compare_selections/{comparison}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        definition=comparison_definition,
+        seeds=SEEDS,
+        selection=config["selection"],
+        code=digest("compare_selections"),
+    message:
+        "Comparing selections: {wildcards.comparison}"
+    script:
+        "../scripts/compare_selections.py"

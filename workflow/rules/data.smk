@@ -1,0 +1,16 @@
+rule prepare_dataset:
+    output:
+        [f"{DATA}/{name}" for name in STORE_FILES],
+    log:
+        "logs/prepare_dataset/{dataset}.log",
+    benchmark:
+        "logs/prepare_dataset/{dataset}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        options=dataset_options,
+        code=digest("prepare_dataset"),
+    message:
+        "Preparing the canonical store of {wildcards.dataset}"
+    script:
+        "../scripts/prepare_dataset.py"

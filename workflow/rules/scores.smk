@@ -1,0 +1,25 @@
+rule score_samples:
+    input:
+        store=[f"{DATA}/{name}" for name in STORE_FILES],
+        weights=rules.train_model.output.weights,
+        checkpoints=rules.train_model.output.checkpoints,
+        ledger=rules.train_model.output.ledger,
+    output:
+        scores=f"{RUN}/{{phase}}/scores.parquet",
+        timing=f"{RUN}/{{phase}}/scoring.json",
+    log:
+        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
+    benchmark:
+        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        model=model_of,
+        scores=SCORES,
+        options=config["scores"],
+        code=digest("score_samples"),
+    message:
+        "Scoring every sample of {wildcards.dataset} with {wildcards.model}, "
+        "{wildcards.privacy}, seed {wildcards.seed} ({wildcards.phase})"
+    script:
+        "../scripts/score_samples.py"

@@ -1,0 +1,49 @@
+rule plan_privacy:
+    input:
+        dataset=f"{DATA}/dataset.json",
+    output:
+        plan=f"{SETTING}/plan.json",
+    log:
+        "logs/plan_privacy/{dataset}/{model}/{privacy}.log",
+    benchmark:
+        "logs/plan_privacy/{dataset}/{model}/{privacy}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        schedule=schedule_of,
+        removed_fraction=config["pruning"]["fraction"],
+        privacy=privacy_options,
+        code=digest("plan_privacy"),
+    message:
+        "Solving for the noise of {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}"
+    script:
+        "../scripts/plan_privacy.py"
+
+
+rule train_model:
+    input:
+        store=[f"{DATA}/{name}" for name in STORE_FILES],
+        plan=rules.plan_privacy.output.plan,
+    output:
+        weights=f"{RUN}/{{phase}}/weights.safetensors",
+        checkpoints=f"{RUN}/{{phase}}/checkpoints.safetensors",
+        metrics=f"{RUN}/{{phase}}/metrics.csv",
+        summary=f"{RUN}/{{phase}}/summary.json",
+        timing=f"{RUN}/{{phase}}/timing.json",
+        ledger=f"{RUN}/{{phase}}/ledger.json",
+    log:
+        "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
+    benchmark:
+        "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/{phase}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        model=model_of,
+        recipe=recipe_of,
+        privacy=privacy_options,
+        code=digest("train_model"),
+    message:
+        "Training {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}, "
+        "seed {wildcards.seed} ({wildcards.phase})"
+    script:
+        "../scripts/train_model.py"

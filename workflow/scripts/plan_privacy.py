@@ -1,0 +1,19 @@
+"""Fix sampling rates, steps and noise of every phase of a setting before it is trained."""
+
+from snakemake.script import snakemake
+
+from gradval.files import read_json, write_json
+from gradval.jobs import job
+from gradval.privacy.plan import phases_to_dict, plan_phases
+
+with job(snakemake.log[0]):
+    privacy = snakemake.params.privacy
+    phases = plan_phases(
+        read_json(snakemake.input.dataset)["images"]["train"],
+        **snakemake.params.schedule,
+        removed_fraction=snakemake.params.removed_fraction,
+        target_epsilon=privacy["target_epsilon"],
+        delta=privacy["delta"],
+        accountant=privacy["accountants"][0],
+    )
+    write_json(snakemake.output.plan, phases_to_dict(phases))

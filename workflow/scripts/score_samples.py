@@ -1,0 +1,52 @@
+"""Score every training sample of a run."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+from snakemake.script import snakemake
+
+from gradval.files import atomic_path, read_json, write_json
+from gradval.jobs import job
+from gradval.loading import NormalisedImages, default_device
+from gradval.models import model_for
+from gradval.privacy.ledger import noise_scale
+from gradval.scores import normalise_per_class, score_samples
+from gradval.store import open_store
+from gradval.training.checkpoints import Checkpoints, load_weights
+
+with job(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    device = default_device()
+    store = open_store(Path(files.store[0]).parent)
+    model = model_for(store, params.model).to(device)
+    model.load_state_dict(load_weights(files.weights))
+    images = NormalisedImages(store.train.images, store.mean, store.std, device)
+    labels = torch.from_numpy(store.train.labels)
+    options = params.options
+
+    start = time.perf_counter()
+    raw = score_samples(
+        model,
+        Checkpoints(files.checkpoints, model_for(store, params.model).to(device)),
+        images,
+        labels,
+        params.scores,
+        sigma=noise_scale(read_json(files.ledger)),
+        vog_target=options["vog_target"],
+        vog_statistic=options["vog_statistic"],
+        vog_channels=options["vog_channels"],
+        progress=True,
+    )
+    seconds = time.perf_counter() - start
+
+    table = pd.DataFrame({"index": range(len(labels)), "id": store.train.ids, "label": labels})
+    for name, values in raw.items():
+        table[name] = values.numpy()
+    for name, values in raw.items():
+        normalised = normalise_per_class(values, labels, options["normalisation"])
+        table[f"{name}_normalised"] = normalised.numpy()
+    with atomic_path(Path(snakemake.output.scores)) as temporary:
+        table.to_parquet(temporary, index=False)
+    write_json(snakemake.output.timing, {"scoring_seconds": seconds, "scores": list(raw)})

@@ -1,0 +1,42 @@
+"""Train one model on everyone: a full run, or the first phase before pruning."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from gradval.files import read_json
+from gradval.jobs import job
+from gradval.privacy.plan import phases_from_dict
+from gradval.store import open_store
+from gradval.training.recipe import Recipe
+from gradval.training.run import PrivacyStatement, RunFiles, train_run
+
+with job(snakemake.log[0]):
+    wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
+    folder = Path(output.weights).parent
+    statement = None
+    if params.privacy["target_epsilon"] is not None:
+        statement = PrivacyStatement(
+            **{**params.privacy, "accountants": tuple(params.privacy["accountants"])},
+            phase=wildcards.phase,
+            groups={"everyone": (0,)},
+        )
+    train_run(
+        open_store(Path(snakemake.input.store[0]).parent),
+        model_options=params.model,
+        recipe=Recipe.from_config(params.recipe),
+        phase=phases_from_dict(read_json(snakemake.input.plan))[wildcards.phase],
+        seed=int(wildcards.seed),
+        stream="/".join(wildcards),
+        files=RunFiles(
+            weights=Path(output.weights),
+            checkpoints=Path(output.checkpoints),
+            metrics=Path(output.metrics),
+            summary=Path(output.summary),
+            timing=Path(output.timing),
+            ledger=Path(output.ledger),
+            resume=folder / "resume.pt",
+        ),
+        statement=statement,
+        code=params.code,
+    )
