@@ -4,7 +4,6 @@ Data flows one way: data set -> training -> scores -> selections -> figures and 
 Targets: all, figure1 ... figure10, table1, scorecard, learning_curves; see README.md.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -12,18 +11,15 @@ from snakemake.utils import min_version
 
 min_version("9.12")
 
-# The checkout's package, also in scripts, even where an older copy is installed.
-PACKAGE_ROOT = str(Path(workflow.basedir) / "src")
-sys.path.insert(0, PACKAGE_ROOT)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [PACKAGE_ROOT, os.environ.get("PYTHONPATH")])
-)
+# The checkout's own package, here and in scripts, even where another copy is installed.
+sys.path.insert(0, f"{workflow.basedir}/src")
+
+from gradval.code import put_checkout_first
+
+put_checkout_first()
 
 
-configfile: workflow.basedir + "/config.yaml"
-
-
-
+configfile: Path(workflow.basedir) / "config.yaml"
 
 
 include: "workflow/rules/common.smk"

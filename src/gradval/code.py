@@ -1,7 +1,8 @@
-"""Digests of source code, so that a workflow reruns exactly what a changed module concerns."""
+"""Which source code a workflow runs: this checkout's, and its digest as a reason to rerun."""
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import resolve_name
@@ -9,6 +10,13 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 NAME = PACKAGE.name
+
+
+def put_checkout_first() -> None:
+    """Let child processes import this very copy of the package, whatever else is installed."""
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = dict.fromkeys([str(PACKAGE.parent), *filter(None, others)])
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
 
 def code_digest(script: str | Path) -> str:

@@ -50,7 +50,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, C, H, W)` in and out."""
-        return x + self.body(x)
+        residual: Tensor = self.body(x)
+        return x + residual
 
 
 class ResNet9(nn.Sequential):
@@ -100,9 +101,9 @@ def _torchvision(
         class ScaledResNet(resnet.ResNet):
             """torchvision fixes the stages at 64, 128, 256, 512 planes; this scales them."""
 
-            def _make_layer(  # type: ignore[no-untyped-def]
-                self, block, planes, blocks, stride=1, dilate=False
-            ) -> nn.Sequential:
+            def _make_layer(
+                self, block: Any, planes: int, blocks: int, stride: int = 1, dilate: bool = False
+            ) -> Any:
                 if planes == FULL_WIDTH:
                     self.inplanes = width
                 scaled = planes * width // FULL_WIDTH
@@ -118,7 +119,7 @@ def _torchvision(
         )
         if image_size <= SMALL_IMAGE:
             model.conv1 = nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
-            model.maxpool = nn.Identity()  # type: ignore[assignment]
+            model.maxpool = nn.Identity()
         else:
             model.conv1 = nn.Conv2d(
                 channels, width, kernel_size=7, stride=2, padding=3, bias=False

@@ -69,4 +69,4 @@ def _shares(sizes: list[int], fraction: float) -> list[int]:
     missing = removed_count(sum(sizes), fraction) - counts.sum()
     # Largest remainders first; a stable sort breaks ties by class.
     counts[np.argsort(counts - exact, kind="stable")[:missing]] += 1
-    return counts.tolist()
+    return [int(count) for count in counts]

@@ -40,7 +40,7 @@ def _reason(error: ValidationError) -> str:
         case "uniqueItems":
             return "lists something twice"
         case _:
-            return error.message
+            return str(error.message)
 
 
 def _types(rule: str | list[str]) -> list[str]:

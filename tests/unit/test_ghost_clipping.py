@@ -144,7 +144,7 @@ def test_a_gradient_that_is_not_finite_is_refused(
 def test_the_clipping_norm_must_be_positive(
     images: Tensor, labels: Tensor, max_norm: float
 ) -> None:
-    with pytest.raises(ValueError, match="max_norm is .* must be positive"):
+    with pytest.raises(ValueError, match=r"max_norm is .* must be positive"):
         clipped_gradient_sum(make_model(), images, labels, max_norm)
 
 

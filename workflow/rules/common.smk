@@ -205,6 +205,8 @@ def full_runs(*names):
 
 def all_targets():
     """Everything that the default target builds."""
-    return full_runs("scores.parquet") + comparison_files(
-        COMPARISONS, "statistics.csv"
-    ) + pruned_runs("summary.json")
+    return (
+        full_runs("scores.parquet")
+        + comparison_files(COMPARISONS, "statistics.csv")
+        + pruned_runs("summary.json")
+    )

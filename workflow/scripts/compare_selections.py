@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from snakemake.script import snakemake
 
 from gradval.consistency.over_seeds import compare_over_seeds, list_selections
 from gradval.files import atomic_path

@@ -1,7 +1,5 @@
 """Fix sampling rates, steps and noise of every phase of a setting before it is trained."""
 
-from snakemake.script import snakemake
-
 from gradval.files import read_json, write_json
 from gradval.jobs import job
 from gradval.privacy.plan import phases_to_dict, plan_phases

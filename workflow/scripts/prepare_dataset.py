@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from gradval.datasets import load_source
 from gradval.jobs import job
 from gradval.store import write_store

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from snakemake.script import snakemake
 
 from gradval.files import atomic_path
 from gradval.jobs import job

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from snakemake.script import snakemake
 
 from gradval.files import atomic_path, read_json, write_json
 from gradval.jobs import job

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from gradval.files import read_json
 from gradval.jobs import job
 from gradval.privacy.plan import phases_from_dict

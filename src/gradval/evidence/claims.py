@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from gradval.consistency import STATISTICS
-from gradval.evidence.intervals import require_columns
+from gradval.evidence.results import require_columns
 
 PAPER_COLUMNS = (
     *("id", "section", "statement", "dataset", "model", "setting_a", "setting_b"),
@@ -80,7 +80,7 @@ class Rule:
     @property
     def level(self) -> str:
         """``chance``, ``ceiling``, or nothing."""
-        return self.names[0] if self.names and self.names[0] in LEVELS else ""
+        return next((name for name in self.names if name in LEVELS), "")
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def parse_claims(claims: pd.DataFrame) -> list[Claim]:
     if not claims["id"].is_unique:
         twice = claims["id"][claims["id"].duplicated()].iloc[0]
         raise ValueError(f"claims table: ids must be unique, but {twice!r} occurs twice")
-    return [_parse(row) for row in claims.astype(str).to_dict("records")]
+    return [_parse(row) for _, row in claims.iterrows()]
 
 
 def comparisons_of(claims: pd.DataFrame) -> list[str]:
@@ -161,7 +161,7 @@ def comparisons_of(claims: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(name for claim in parse_claims(claims) for name in claim.comparisons))
 
 
-def _parse(row: dict[str, str]) -> Claim:
+def _parse(row: pd.Series) -> Claim:
     try:
         claim = Claim(
             **{name: row[name] for name in ("id", "section", "statement", "dataset", "model")},

@@ -90,10 +90,3 @@ def by_seed(frame: pd.DataFrame, column: str, what: str, seed: str = "seed") -> 
         twice = series.index[series.index.duplicated()][0]
         raise ValueError(f"{what}: each seed must occur once, but seed {twice} occurs twice")
     return series
-
-
-def require_columns(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> None:
-    """Raise ValueError if a column is missing; the message names it."""
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise ValueError(f"{what}: missing column(s) {', '.join(missing)}")

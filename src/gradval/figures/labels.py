@@ -24,13 +24,13 @@ MODEL_LABELS = {
 DATASET_LABELS = {"cifar10": "CIFAR-10", "cinic10": "CINIC-10", "pppd": "PPPD", "digits": "digits"}
 STATISTIC_LABELS = {
     "overlap": "Overlap",
-    "ssim_matched": "SSIM, best pairs",
-    "ssim_rank": "SSIM, equal ranks",
+    "ssim_matched": "SSIM (matched pairs)",
+    "ssim_rank": "SSIM (equal ranks)",
     "bhattacharyya": "Bhattacharyya distance",
     "pearson": "Pearson correlation",
-    "pearson_top_a": "Pearson, top of {a}",
-    "pearson_top_b": "Pearson, top of {b}",
-    "pearson_extremes": "Pearson, extremes",
+    "pearson_top_a": "Pearson (top of {a})",
+    "pearson_top_b": "Pearson (top of {b})",
+    "pearson_extremes": "Pearson (extremes)",
     "spearman": "Spearman correlation",
 }
 
@@ -84,6 +84,11 @@ def privacy_label(name: str) -> str:
     """
     epsilon = _epsilon(name)
     return "non-private" if math.isinf(epsilon) else f"ε = {name.removeprefix('eps')}"
+
+
+def shorten(name: str, length: int) -> str:
+    """A name cut to the width of `length` characters, an ellipsis taking that of two."""
+    return name if len(name) <= length else name[: length - 2].rstrip() + "…"
 
 
 def privacy_order(names: Iterable[str]) -> list[str]:

@@ -12,27 +12,31 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import ArrayLike, NDArray
 
-from gradval.figures.labels import COMMON_COLOUR, statistic_label
+from gradval.figures.labels import COMMON_COLOUR, shorten
+from gradval.figures.statistics_table import statistics_table
 from gradval.figures.style import (
     GREY,
-    NOTE_STYLE,
+    MARGIN,
+    WIDTH,
     check_images,
+    draw_note,
+    note_height,
     show_image,
     style,
-    wrap_note,
 )
-from gradval.figures.summary import Summary, summarise
+from gradval.figures.summary import summarise
 
-PAIR_STATISTICS = ("overlap", "ssim_matched", "bhattacharyya", "spearman")
 MAX_CLASSES = 12  # rows for which the chart of class counts has room
 
 # Everything below is in inches.
-WIDTH, MARGIN = 11.0, 0.15
-TITLE, SIDE_TITLE, LEGEND, LINE = 0.36, 0.22, 0.36, 0.225
-SHEET_HEIGHT, SHEET_WIDTH = 3.8, 4.15
-COUNTS_WIDTH, NAME_WIDTH = 2.1, 1.0
-CAPTION = 0.19  # height of a class name below its image
+TITLE, SIDE_TITLE, LEGEND, LINE = 0.36, 0.24, 0.36, 0.22
+SHEET_WIDTH = 4.15
+SHEET_HEIGHT, CAPTIONED_HEIGHT = 3.8, 4.2
+COUNTS_WIDTH, NAME_WIDTH = 2.4, 0.95
+CAPTION = 0.2  # height of a class name below its image
 FRAME = 0.035
+COLUMNS = (3.8, 6.4, 8.7, 10.2)  # middles of the columns of the table after the first
+LETTERS = 12.1  # letters of a class name an inch
 
 
 @dataclass(frozen=True)
@@ -108,63 +112,8 @@ def plot_selection_pair(
             (images_b, index_b, titles[1], _labels(classes_b)),
         )
     )
-    rows = statistics_table(summarise(statistics, pairing), paper or {}, len(index_a))
-    return _draw(sides, names, rows, len(common), title, wrap_note(note))
-
-
-def statistics_table(
-    summaries: Mapping[str, Summary], paper: Mapping[str, float], k: int
-) -> list[list[str]]:
-    """The table below the images as text: its header and a row for each statistic.
-
-    Raises:
-        ValueError: a statistic is missing or unknown.
-    """
-    names = [*PAIR_STATISTICS, *(name for name in paper if name not in PAIR_STATISTICS)]
-    labels = [statistic_label(name) for name in names]
-    for name in names:
-        if name not in summaries:
-            raise ValueError(f"statistics have no rows of {name!r}")
-    seeds = max(len(summaries[name].values) for name in names)
-    measured = "measured, one seed" if seeds == 1 else f"measured, mean of {seeds} seeds (range)"
-    header = ["", measured, "chance (95% interval)", "two seeds, left | right"]
-    table = [[*header, "paper"] if paper else header]
-    for name, label in zip(names, labels, strict=True):
-        summary = summaries[name]
-        row = [
-            f"{label} (of {k})" if name == "overlap" else label,
-            _measured(name, summary),
-            f"{_number(name, summary.chance)} ({_number(name, summary.chance_low)} to "
-            f"{_number(name, summary.chance_high)})",
-            f"{_number(name, summary.ceiling_a)} | {_number(name, summary.ceiling_b)}",
-        ]
-        if paper:
-            row.append(_paper_number(name, paper[name]) if name in paper else "–")
-        table.append(row)
-    return table
-
-
-def _measured(name: str, summary: Summary) -> str:
-    defined = [value for value in summary.values if not math.isnan(value)]
-    mean = _number(name, summary.mean)
-    if len(defined) < 2:
-        return mean
-    return f"{mean} ({_number(name, min(defined))} to {_number(name, max(defined))})"
-
-
-def _number(name: str, value: float) -> str:
-    """A value with the digits that its statistic deserves."""
-    if math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:.1f}".removesuffix(".0") if name == "overlap" else f"{value:.2f}"
-    return text.replace("-", "−")
-
-
-def _paper_number(name: str, value: float) -> str:
-    """A printed value, with all the digits that were printed."""
-    return f"{value:g}".replace("-", "−") if name == "overlap" else f"{value:.3g}"
+    rows = statistics_table(summarise(statistics, pairing), paper or {}, len(index_a), pairing)
+    return _draw(sides, names, rows, len(common), title, note)
 
 
 def _draw(
@@ -179,8 +128,8 @@ def _draw(
     side_title = SIDE_TITLE * (1 + max(side.title.count("\n") for side in sides))
     table = LINE * len(rows)
     top = MARGIN + (TITLE if title else 0)
-    foot = (0.1 + 0.2 * (1 + note.count("\n"))) if note else 0
-    height = top + side_title + SHEET_HEIGHT + LEGEND + table + foot + MARGIN
+    sheet = CAPTIONED_HEIGHT if names else SHEET_HEIGHT
+    height = top + side_title + sheet + LEGEND + table + (note_height(note) or MARGIN)
     figure = Figure(figsize=(WIDTH, height))
     if title:
         figure.suptitle(title, y=1 - MARGIN / height, va="top")
@@ -188,10 +137,10 @@ def _draw(
     lefts = ((WIDTH - gap) / 2 - SHEET_WIDTH, (WIDTH + gap) / 2)
     top += side_title
     for side, left in zip(sides, lefts, strict=True):
-        _draw_sheet(_place(figure, left, top, SHEET_WIDTH, SHEET_HEIGHT), side)
+        _draw_sheet(_place(figure, left, top, SHEET_WIDTH, sheet), side)
     if names:
         _draw_counts(figure, sides, names, top)
-    top += SHEET_HEIGHT
+    top += sheet
     k = len(sides[0].images)
     figure.legend(
         handles=[Patch(facecolor="none", edgecolor=COMMON_COLOUR, linewidth=2.5)],
@@ -200,8 +149,7 @@ def _draw(
         bbox_to_anchor=(0.5, 1 - (top + LEGEND / 2) / height),
     )
     _draw_table(_place(figure, MARGIN, top + LEGEND, WIDTH - 2 * MARGIN, table), rows)
-    if note:
-        figure.text(MARGIN / WIDTH, MARGIN / height, note, va="bottom", **NOTE_STYLE)
+    draw_note(figure, note)
     return figure
 
 
@@ -218,61 +166,74 @@ def _draw_sheet(axes: Axes, side: _Side) -> None:
     """Fill axes in inches with the images of one side and their frames."""
     columns = math.ceil(math.sqrt(len(side.images)))
     rows = math.ceil(len(side.images) / columns)
-    pitch_x, pitch_y = SHEET_WIDTH / columns, SHEET_HEIGHT / rows
+    height = axes.get_ylim()[0]
+    pitch_x, pitch_y = SHEET_WIDTH / columns, height / rows
     caption = CAPTION if side.names else 0
-    size = min(pitch_x, pitch_y - caption) - 4 * FRAME
+    size = min(pitch_x, pitch_y - caption) - 3.5 * FRAME
     if not side.names:  # no captions: tiles as close as their frames allow
-        pitch_x = pitch_y = size + 4 * FRAME
+        pitch_x = pitch_y = size + 3.5 * FRAME
     indent = (SHEET_WIDTH - pitch_x * columns) / 2
     for rank, image in enumerate(side.images):
         row, column = divmod(rank, columns)
         left = indent + column * pitch_x + (pitch_x - size) / 2
-        top = row * pitch_y + 2 * FRAME
-        x, y, width, height = show_image(axes, image, left, top, size)
+        top = row * pitch_y + 1.75 * FRAME
+        x, y, wide, tall = show_image(axes, image, left, top, size)
         if side.common[rank]:
+            # Below the image, which hides all but its border: no gaps however pixels are rounded.
             axes.add_patch(
                 Rectangle(
-                    (x - FRAME / 2, y - FRAME / 2),
-                    width + FRAME,
-                    height + FRAME,
-                    fill=False,
-                    edgecolor=COMMON_COLOUR,
-                    linewidth=72 * FRAME,
-                    clip_on=False,
+                    (x - FRAME, y - FRAME),
+                    wide + 2 * FRAME,
+                    tall + 2 * FRAME,
+                    color=COMMON_COLOUR,
+                    linewidth=0,
+                    zorder=-1,
                 )
             )
         if side.names:
-            name = textwrap.shorten(side.names[rank], 11, placeholder="…")
-            axes.text(left + size / 2, top + size + FRAME, name, ha="center", va="top", fontsize=10)
-    axes.set(xlim=(0, SHEET_WIDTH), ylim=(SHEET_HEIGHT, 0))
+            name = shorten(side.names[rank], int(LETTERS * pitch_x))
+            axes.text(
+                left + size / 2, top + size + 1.5 * FRAME, name, ha="center", va="top", fontsize=10
+            )
+    axes.set(xlim=(0, SHEET_WIDTH), ylim=(height, 0))
     axes.set_title(side.title, fontsize=12)
 
 
 def _draw_counts(figure: Figure, sides: Sequence[_Side], names: list[str], top: float) -> None:
-    """Chart the class counts between the sheets, bars of either side pointing towards it."""
+    """Chart the class counts between the sheets, those of a side pointing towards it."""
     counts = np.array([side.counts for side in sides])
-    shown = np.sort(np.argsort(-counts.sum(axis=0), kind="stable")[:MAX_CLASSES])
+    shown = np.sort(np.argsort(-counts.max(axis=0), kind="stable")[:MAX_CLASSES])
     bars = (COUNTS_WIDTH - NAME_WIDTH) / 2 - 0.05
-    limit = counts.max() * 1.55  # room for the numbers
+    limit = counts.max() * 1.5  # room for the numbers
+    middle, half = (len(shown) - 1) / 2, max(len(shown), 6) / 2
+    heading = "images per class" if len(shown) == len(names) else "most frequent classes"
+    figure.text(
+        0.5,
+        1 - (top - 0.08) / figure.get_figheight(),
+        heading,
+        ha="center",
+        va="bottom",
+        fontsize=10,
+    )
     for number, side in enumerate(counts):
         left = WIDTH / 2 + (-NAME_WIDTH / 2 - bars if number == 0 else NAME_WIDTH / 2)
-        axes = _place(figure, left, top + 0.1, bars, SHEET_HEIGHT - 0.2)
+        axes = _place(figure, left, top, bars, CAPTIONED_HEIGHT)
+        axes.set(
+            xlim=(limit, 0) if number == 0 else (0, limit),
+            ylim=(middle + half, middle - half),
+        )
         values = side[shown]
         dark = values == counts[number].max()
         drawn = axes.barh(
             range(len(shown)), values, height=0.7, color=np.where(dark, "#404040", GREY)
         )
         axes.bar_label(drawn, labels=[str(v) if v else "" for v in values], padding=2, fontsize=10)
-        axes.set(
-            xlim=(limit, 0) if number == 0 else (0, limit),
-            ylim=(max(len(shown), 6) - 0.5, -0.5),
-        )
         if number == 1:
             for row, label in enumerate(shown):
                 axes.text(
                     -NAME_WIDTH / 2 * limit / bars,
                     row,
-                    textwrap.shorten(names[label], 12, placeholder="…"),
+                    shorten(names[label], 11),
                     ha="center",
                     va="center",
                     fontsize=10,
@@ -280,20 +241,18 @@ def _draw_counts(figure: Figure, sides: Sequence[_Side], names: list[str], top: 
 
 
 def _draw_table(axes: Axes, rows: list[list[str]]) -> None:
-    widths = {4: (0.25, 0.27, 0.26, 0.22), 5: (0.23, 0.27, 0.24, 0.18, 0.08)}[len(rows[0])]
-    table = axes.table(
-        cellText=rows, colWidths=widths, cellLoc="center", edges="open", bbox=(0, 0, 1, 1)
-    )
-    table.auto_set_font_size(False)
-    table.set_fontsize(10)
-    for (row, column), cell in table.get_celld().items():
-        if column == 0:
-            cell.set_text_props(ha="left")
-        if row == 0:
-            cell.visible_edges = "B"
-            cell.set_edgecolor("#808080")
-        if row == 0 or column in (0, 1):
-            cell.set_text_props(weight="bold" if column == 1 and row else "normal")
+    """Write a table into axes in inches: names to the left, all else centred on its column."""
+    # Not Axes.table, which rescales itself whenever it is drawn: two files would differ.
+    for number, row in enumerate(rows):
+        middle = (number + 0.5) * LINE
+        axes.text(0.02, middle, row[0], ha="left", va="center", fontsize=10)
+        for column, text in enumerate(row[1:]):
+            weight = "bold" if number and not column else "normal"
+            axes.text(
+                COLUMNS[column], middle, text, ha="center", va="center", fontsize=10, weight=weight
+            )
+    axes.plot(axes.get_xlim(), [LINE, LINE], color="#808080", linewidth=0.8)
+    axes.set(xlim=(0, WIDTH - 2 * MARGIN), ylim=(LINE * len(rows), 0))
 
 
 def _check_sides(

@@ -11,19 +11,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 from gradval.files import atomic_path
 
+WIDTH, MARGIN = 11.0, 0.15  # of every figure, in inches
 NOTE_STYLE: dict[str, Any] = {
     "fontsize": 10,
     "style": "italic",
     "bbox": {"facecolor": "#FFF3CD", "edgecolor": "#B8860B", "linewidth": 0.8, "pad": 3},
 }
 GREY = "#D0D0D0"
-NOTE_WIDTH = 125  # characters that fit on a line of an 11 inch wide figure
+NOTE_WIDTH = 125  # characters that fit on a line
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {  # stubs type rcParams key by key, and this has many kinds of values
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same text on every machine
     "font.size": 11,
     "axes.titlesize": 12,
@@ -79,22 +81,47 @@ def save_figure(figure: Figure, *paths: str | Path) -> None:
     for path, name in formats.items():
         if name not in _METADATA:
             raise ValueError(f"{path}: the suffix must be one of .{', .'.join(_METADATA)}")
+    with style():
+        # Otherwise each file would be laid out anew, starting from the layout of the last.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     for path, name in formats.items():
         with atomic_path(path) as temporary, style():
             figure.savefig(temporary, format=name, metadata=_METADATA[name])
 
 
-def set_title_and_note(figure: Figure, title: str, note: str) -> None:
-    """Give a figure with constrained layout a title at its top and a note at its foot."""
+def new_figure(height: float, title: str, note: str, legend_height: float = 0) -> Figure:
+    """Make a figure that lays itself out, with a title at its top and a note at its foot.
+
+    Args:
+        height: in inches, without the legend and the note.
+        title, note: empty for none.
+        legend_height: inches to leave free above the note.
+    """
+    foot = note_height(note) + legend_height
+    whole = height + foot
+    layout = ConstrainedLayoutEngine(
+        rect=(0, foot / whole, 1, height / whole), w_pad=0.08, h_pad=0.08
+    )
+    figure = Figure(figsize=(WIDTH, whole), layout=layout)
     if title:
         figure.suptitle(title)
+    draw_note(figure, note)
+    return figure
+
+
+def note_height(note: str) -> float:
+    """The height in inches that a note takes at the foot of a figure."""
+    lines = textwrap.wrap(note, NOTE_WIDTH)
+    return MARGIN + 0.16 * len(lines) + 0.12 if lines else 0.0
+
+
+def draw_note(figure: Figure, note: str) -> None:
+    """Write a note into the lower left corner of a figure."""
     if note:
-        figure.supxlabel(wrap_note(note), x=0.01, ha="left", **NOTE_STYLE)
-
-
-def wrap_note(note: str) -> str:
-    """Break a note into lines that fit on a figure."""
-    return textwrap.fill(note, NOTE_WIDTH)
+        _, height = figure.get_size_inches()
+        text = textwrap.fill(note, NOTE_WIDTH)
+        figure.text(MARGIN / WIDTH, MARGIN / height, text, va="bottom", **NOTE_STYLE)
 
 
 def show_image(

@@ -88,3 +88,12 @@ def summarise(statistics: pd.DataFrame, pairing: str = "same seed") -> dict[str,
             ceiling_b=float(ceilings["ceiling b"].get(name, math.nan)),
         )
     return summaries
+
+
+def check_overlap(summary: Summary, k: int) -> None:
+    """Raise ValueError if selections of k images cannot have such an overlap."""
+    largest = max(summary.values)
+    if largest > k:
+        raise ValueError(
+            f"statistics must be of selections of k = {k}, but an overlap is {largest:g}"
+        )

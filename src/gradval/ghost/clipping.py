@@ -13,7 +13,6 @@ from torch.autograd.graph import get_gradient_edge
 from gradval.ghost import fallback
 from gradval.ghost.coverage import check_separable, covers
 from gradval.ghost.passes import or_zeros, per_sample_losses
-from gradval.ghost.rules import Gradients
 from gradval.ghost.tape import LayerTape
 
 # As in Opacus: keeps the clip factor finite.
@@ -124,44 +123,35 @@ def _sum_by_book_keeping(
     views: int,
     input_gradients: bool,
 ) -> ClippedGradients:
-    names = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
-    sums: Gradients = {}
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    names = {id(parameter): name for name, parameter in parameters.items()}
+    # A layer that the loss does not depend on contributes nothing.
+    sums = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     with LayerTape(model) as tape:
         with torch.enable_grad():
-            inputs = [get_gradient_edge(images.requires_grad_())] if input_gradients else []
+            sources = [get_gradient_edge(images.requires_grad_())] if input_gradients else []
+            # The loss of a sample is the mean over its views.
             losses = per_sample_losses(tape(images), labels) / views
-            grads = torch.autograd.grad(losses.sum(), [*tape.edges, *inputs], allow_unused=True)
+            grads = torch.autograd.grad(losses.sum(), [*tape.edges, *sources], allow_unused=True)
         with torch.no_grad():
             layers = tape.layers(grads[: len(tape.edges)], len(images), views)
-            formed = [layer.per_sample() if layer.forms_gradients else None for layer in layers]
-            squares = torch.zeros_like(losses.view(-1, views)[:, 0])
-            for layer, gradients in zip(layers, formed, strict=True):
-                if gradients is None:
-                    squares += layer.squared_norms()
-                else:
-                    for gradient in gradients.values():
-                        squares += gradient.flatten(1).square().sum(1)
-            norms = squares.clamp_min(0).sqrt()
+            for layer in layers:
+                layer.form_if_cheaper()
+            norms = torch.zeros_like(losses.detach()[::views])
+            for layer in layers:
+                norms += layer.squared_norms()
+            # Rounding can take the sum of a Gram matrix a little below zero.
+            norms = norms.clamp_(min=0).sqrt_()
             factors = clip_factors(norms, max_norm)
-            for layer, gradients in zip(layers, formed, strict=True):
-                if gradients is None:
-                    layer_sums = layer.weighted(factors)
-                else:
-                    layer_sums = _weigh(factors, gradients)
-                for name, total in layer_sums.items():
+            for layer in layers:
+                for name, total in layer.weighted(factors).items():
                     sums[names[id(getattr(layer.layer, name))]] = total
-            per_sample = losses.view(-1, views).sum(1)
-    per_view = or_zeros(grads[-1], images).detach() * views if input_gradients else None
-    # A layer that the loss does not depend on contributes nothing.
-    sums = {
-        name: sums[name] if name in sums else torch.zeros_like(parameter)
-        for name, parameter in fallback.trainable_parameters(model).items()
-    }
-    return ClippedGradients(sums, per_sample.detach(), norms, per_view)
-
-
-def _weigh(factors: Tensor, gradients: Gradients) -> Gradients:
-    return {name: torch.tensordot(factors, g, dims=1) for name, g in gradients.items()}
+    return ClippedGradients(
+        sums,
+        losses.detach().unflatten(0, (-1, views)).sum(1),
+        norms,
+        or_zeros(grads[-1], images) * views if input_gradients else None,
+    )
 
 
 def _sum_by_vmap(
@@ -174,8 +164,9 @@ def _sum_by_vmap(
         model, split, labels.unflatten(0, (-1, views))
     ):
         norm = torch.stack([g.flatten(1).square().sum(1) for g in gradients.values()]).sum(0).sqrt()
-        for name, total in _weigh(clip_factors(norm, max_norm), gradients).items():
-            sums[name] += total
+        factors = clip_factors(norm, max_norm)
+        for name, gradient in gradients.items():
+            sums[name] += torch.tensordot(factors, gradient, dims=1)
         losses.append(loss)
         norms.append(norm)
         input_gradients.append(input_gradient.flatten(0, 1) * views)

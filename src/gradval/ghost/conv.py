@@ -109,7 +109,8 @@ def _split(rows: Tensor, views: int, groups: int) -> Tensor:
 
 
 def _bias_gradients(output_grad: Tensor, views: int) -> Tensor:
-    return output_grad.sum((2, 3)).unflatten(0, (-1, views)).sum(1)
+    rows = output_grad.sum((2, 3))
+    return rows.view(-1, views, rows.shape[1]).sum(1)
 
 
 def frozen_conv2d(
@@ -120,7 +121,8 @@ def frozen_conv2d(
     PyTorch's own double backward forms a weight gradient whether wanted or not, about a quarter of
     the time of a PLIS pass.
     """
-    return _FrozenConv.apply(inputs, weight, bias, geometry, groups)
+    output: Tensor = _FrozenConv.apply(inputs, weight, bias, geometry, groups)
+    return output
 
 
 class _FrozenConv(Function):
@@ -148,9 +150,10 @@ class _FrozenConvBackward(Function):
     ) -> Tensor:
         ctx.geometry, ctx.groups = geometry, groups
         ctx.save_for_backward(weight)
-        return conv2d_input(
+        grad_x: Tensor = conv2d_input(
             shape, weight, grad, geometry.stride, geometry.padding, geometry.dilation, groups
         )
+        return grad_x
 
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> tuple[Any, ...]:

@@ -54,7 +54,8 @@ def weight_gradients(inputs: Tensor, output_grads: Tensor, geometry: Geometry) -
         rows, columns = geometry.stride
         read = _as_columns(inputs[..., ::rows, ::columns])
         return torch.bmm(_as_columns(output_grads), read.transpose(1, 2))[..., None, None]
-    return _WeightGradients.apply(inputs, output_grads, geometry)
+    gradients: Tensor = _WeightGradients.apply(inputs, output_grads, geometry)
+    return gradients
 
 
 def squared_weight_norms(inputs: Tensor, output_grads: Tensor, geometry: Geometry) -> Tensor:
@@ -100,11 +101,13 @@ def _direct(inputs: Tensor, output_grads: Tensor, geometry: Geometry) -> Tensor:
 
 
 def _gram(inputs: Tensor, output_grads: Tensor, geometry: Geometry) -> Tensor:
-    return _GramNorms.apply(inputs, output_grads, UnfoldedGram(geometry))
+    norms: Tensor = _GramNorms.apply(inputs, output_grads, UnfoldedGram(geometry))
+    return norms
 
 
 def _shifted_gram(inputs: Tensor, output_grads: Tensor, geometry: Geometry) -> Tensor:
-    return _GramNorms.apply(inputs, output_grads, ShiftedGram(geometry))
+    norms: Tensor = _GramNorms.apply(inputs, output_grads, ShiftedGram(geometry))
+    return norms
 
 
 FORMS = {"direct": _direct, "gram": _gram, "shifted_gram": _shifted_gram}
@@ -119,7 +122,7 @@ class _WeightGradients(Function):
         ctx.save_for_backward(inputs, output_grads)
         s, _, c = inputs.shape[:3]
         o = output_grads.shape[2]
-        gradients = conv2d_weight(
+        gradients: Tensor = conv2d_weight(
             _fold_samples(inputs),
             (s * o, c, *geometry.kernel),
             _fold_samples(output_grads),
@@ -217,7 +220,7 @@ class UnfoldedGram:
 
     def _unfold(self, inputs: Tensor) -> Tensor:
         patches = F.unfold(inputs.flatten(0, 1), *self._options)
-        return patches.unflatten(0, inputs.shape[:2]).transpose(1, 2).flatten(2)
+        return patches.view(*inputs.shape[:2], *patches.shape[1:]).transpose(1, 2).flatten(2)
 
     @property
     def _options(self) -> tuple[Pair, Pair, Pair, Pair]:

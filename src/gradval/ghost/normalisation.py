@@ -78,7 +78,8 @@ def normalise_groups(inputs: Tensor, groups: int, eps: float) -> Tensor:
     Returns:
         `(inputs - mean) / sqrt(variance + eps)` per sample and group, of the shape of `inputs`.
     """
-    return _NormaliseGroups.apply(inputs, groups, eps)[0]
+    normalised: Tensor = _NormaliseGroups.apply(inputs, groups, eps)[0]
+    return normalised
 
 
 class _NormaliseGroups(Function):

@@ -50,15 +50,12 @@ class LayerGradients:
 
     def form_if_cheaper(self) -> None:
         """Form the per-sample gradients if that is the cheapest way to norms and weighted sums."""
-        # The gradients of several calls add up before they are squared.
-        if len(self.calls) > 1 or self.rule.forms_gradients(
-            self.layer, *self.calls[0], self.views
-        ):
-            self._formed = self._per_sample()
+        if self.rule.forms_gradients(self.layer, *self.calls[0], self.views):
+            self._form()
 
     def squared_norms(self) -> Tensor:
         """Squared norms `(N,)` over the layer's trainable parameters."""
-        formed = self._per_sample() if len(self.calls) > 1 else self._formed
+        formed = self._formed_gradients()
         if formed is not None:
             return _total(g.flatten(1).square().sum(1) for g in formed.values())
         norms = self.rule.squared_norms(self.layer, *self.calls[0], self.views)
@@ -66,21 +63,25 @@ class LayerGradients:
 
     def weighted(self, weights: Tensor) -> Gradients:
         """Sums over samples of `weights` `(N,)` times gradient, by the layer's parameter names."""
-        if self._formed is not None:
-            return {
-                name: torch.tensordot(weights, g, dims=1) for name, g in self._formed.items()
-            }
+        formed = self._formed_gradients()
+        if formed is not None:
+            return {name: torch.tensordot(weights, g, dims=1) for name, g in formed.items()}
         rows = weights.repeat_interleave(self.views)
         sums = self.rule.weighted_gradients(self.layer, *self.calls[0], rows)
         return {name: sums[name] for name in self.names}
 
-    def _per_sample(self) -> Gradients:
-        if self._formed is not None:
-            return self._formed
-        calls = [
-            self.rule.per_sample_gradients(self.layer, *call, self.views) for call in self.calls
-        ]
-        return {name: _total(call[name] for call in calls) for name in self.names}
+    def _formed_gradients(self) -> Gradients | None:
+        # The gradients of several calls add up before they are squared.
+        if len(self.calls) > 1:
+            self._form()
+        return self._formed
+
+    def _form(self) -> None:
+        if self._formed is None:
+            calls = [
+                self.rule.per_sample_gradients(self.layer, *call, self.views) for call in self.calls
+            ]
+            self._formed = {name: _total(call[name] for call in calls) for name in self.names}
 
 
 def _total(terms: Iterator[Tensor]) -> Tensor:
@@ -150,7 +151,8 @@ class LayerTape:
         self.unrecorded = False
         self._recording = True
         try:
-            return self.model(inputs)
+            output: Tensor = self.model(inputs)
+            return output
         finally:
             # Gradient checkpointing runs layers once more, in the backward.
             self._recording = False

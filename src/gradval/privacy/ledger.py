@@ -152,7 +152,7 @@ def spent_epsilon(ledger: Mapping[str, Any]) -> float | None:
     """The largest epsilon of any group under the ledger's accountant; `None` without privacy."""
     if not ledger["private"]:
         return None
-    return max(group["epsilon"][ledger["accountant"]] for group in ledger["groups"])
+    return max(float(group["epsilon"][ledger["accountant"]]) for group in ledger["groups"])
 
 
 def noise_scale(ledger: Mapping[str, Any]) -> float:

@@ -55,4 +55,5 @@ def _saved_bytes(model: nn.Module, image: Tensor) -> int:
 
     with torch.enable_grad(), saved_tensors_hooks(note, lambda tensor: tensor):
         output = model(image.detach().requires_grad_())
-    return sum(sizes.values()) + output.numel() * output.element_size()
+    sizes[output.data_ptr()] = output.numel() * output.element_size()
+    return sum(sizes.values())

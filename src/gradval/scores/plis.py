@@ -1,5 +1,6 @@
 """PLIS: privacy loss-input susceptibility (Eqs. 3-4; Mueller et al. 2022)."""
 
+import torch
 from torch import Tensor, nn
 
 from gradval.scores.registry import ScoreOptions, ScoringContext, compute_scores, register_score
@@ -10,7 +11,8 @@ from gradval.scores.validation import Images
 def _plis(context: ScoringContext) -> Tensor:
     jacobian = context.susceptibilities / context.options.sigma**2
     # The Jacobian of a scalar has one row: its spectral norm is its L2 norm.
-    return jacobian.flatten(1).norm(dim=1)
+    norms: Tensor = torch.linalg.vector_norm(jacobian.flatten(1), dim=1)
+    return norms
 
 
 def plis_scores(

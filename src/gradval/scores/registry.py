@@ -7,6 +7,7 @@ A new score is one function of a `ScoringContext`, registered under a name:
         return context.input_gradients.flatten(1).norm(dim=1)
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,8 +42,8 @@ class ScoreOptions:
     vog_channels: str = "separate"
 
     def __post_init__(self) -> None:
-        if not self.sigma > 0:
-            raise ValueError(f"sigma is {self.sigma}, but must be positive")
+        if not 0 < self.sigma < math.inf:
+            raise ValueError(f"sigma is {self.sigma}, but must be positive and finite")
         for name, known in (
             ("vog_target", ("loss", "logit")),
             ("vog_statistic", ("printed", "std")),
@@ -144,9 +145,10 @@ def register_score(name: str, order: int) -> Callable[[ScoreFunction], ScoreFunc
         ValueError: the name is taken.
     """
 
+    if name in SCORES:
+        raise ValueError(f"score {name!r} is registered already")
+
     def register(function: ScoreFunction) -> ScoreFunction:
-        if name in SCORES:
-            raise ValueError(f"score {name!r} is registered already")
         SCORES[name] = Score(name, function, order)
         return function
 

@@ -1,5 +1,6 @@
 """VoG: variance of input gradients over training (Eq. 2; Agarwal et al. 2022)."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -22,26 +23,35 @@ from gradval.scores.validation import Images
 @register_score("vog", order=0)
 def _vog(context: ScoringContext) -> Tensor:
     options = context.options
-    count = 0
-    for checkpoint in context.checkpoints:
-        gradients = input_gradients(checkpoint, context.images, context.labels, options.vog_target)
-        if options.vog_channels == "averaged":
-            gradients = gradients.mean(1)
-        # Welford's update: one mean and one sum of squared deviations, whatever K is.
-        count += 1
-        if count == 1:
-            mean, squares = gradients.clone(), torch.zeros_like(gradients)
-        else:
-            deviations = gradients - mean
-            mean += deviations / count
-            squares.addcmul_(deviations, gradients - mean)
+    maps = (
+        input_gradients(checkpoint, context.images, context.labels, options.vog_target)
+        for checkpoint in context.checkpoints
+    )
+    if options.vog_channels == "averaged":
+        maps = (gradients.mean(1, keepdim=True) for gradients in maps)
+    squares, count = _squared_deviations(maps)
     if count < 2:
         raise ValueError(f"VoG needs at least 2 checkpoints, but there are {count}")
     if options.vog_statistic == "printed":
-        per_pixel = squares / count**0.5
+        per_pixel = squares / math.sqrt(count)
     else:
         per_pixel = (squares / count).sqrt()
-    return per_pixel.flatten(1).mean(1)
+    return per_pixel.mean((1, 2, 3))
+
+
+def _squared_deviations(maps: Iterable[Tensor]) -> tuple[Tensor, int]:
+    """Sum of squared deviations from the mean, by Welford's update, and the number of maps.
+
+    Two accumulators of the size of one map, whatever their number.
+    """
+    count = 0
+    mean = squares = torch.zeros(())
+    for values in maps:
+        count += 1
+        deviations = values - mean
+        mean = mean + deviations / count
+        squares = torch.addcmul(squares, deviations, values - mean)
+    return squares, count
 
 
 def input_gradients(model: nn.Module, images: Tensor, labels: Tensor, target: str) -> Tensor:

@@ -195,7 +195,7 @@ class Trainer:
                     last_save = time.monotonic()
         return self._finish()
 
-    def _progress_bar(self) -> "tqdm[None]":
+    def _progress_bar(self) -> "tqdm[Any]":
         return tqdm(
             total=self.phase.steps,
             initial=self.progress.step,

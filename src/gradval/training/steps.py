@@ -5,6 +5,7 @@ same fixed denominator, the expected batch size; private ones clip each sample's
 add the noise of Opacus's optimizer to the sum.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -72,7 +73,7 @@ class BookKeepingStep:
             optimizer,
             noise_multiplier=noise_multiplier,
             max_grad_norm=clipping_norm,
-            expected_batch_size=expected_batch_size,  # type: ignore[arg-type]
+            expected_batch_size=expected_batch_size,
             generator=generator,
         )
         self._clear()
@@ -116,7 +117,7 @@ class HooksStep:
             optimizer,
             noise_multiplier=noise_multiplier,
             max_grad_norm=clipping_norm,
-            expected_batch_size=expected_batch_size,  # type: ignore[arg-type]
+            expected_batch_size=expected_batch_size,
             generator=generator,
         )
 
@@ -132,10 +133,10 @@ class HooksStep:
         # An empty batch closes the step: it adds no gradient, and it is all there is to an empty
         # Poisson sample, which must still take its share of noise.
         for parameter in self.private.params:
-            parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)  # type: ignore[attr-defined]
+            parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
         self.private.signal_skip_step(False)
         self.private.step()
         self.private.zero_grad(set_to_none=True)
 
 
-PRIVATE_STEPS = {"bookkeeping": BookKeepingStep, "hooks": HooksStep}
+PRIVATE_STEPS: dict[str, Callable[..., Step]] = {"bookkeeping": BookKeepingStep, "hooks": HooksStep}

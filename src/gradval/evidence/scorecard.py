@@ -1,0 +1,238 @@
+"""The scorecard: for each claim of the paper its value, ours, and a verdict."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from gradval.evidence.claims import Claim, parse_claims
+from gradval.evidence.intervals import Summary
+from gradval.evidence.measurement import Measurement, measure
+from gradval.evidence.results import Actual, Evidence
+
+REPRODUCED = "reproduced"
+SAME_DIRECTION = "same direction"
+NOT_REPRODUCED = "not reproduced"
+NOT_RUN = "not run by this config"
+STAND_IN = " (stand-in)"
+VERDICTS = (
+    *(REPRODUCED, SAME_DIRECTION, NOT_REPRODUCED),
+    *(SAME_DIRECTION + STAND_IN, NOT_REPRODUCED + STAND_IN, NOT_RUN),
+)
+
+NUMBER_COLUMNS = (
+    *("ours", "low", "high", "n", "chance", "ceiling", "other_seed"),
+    *("margin", "margin_low", "margin_high"),
+)
+TEXT_COLUMNS = (
+    *("id", "section", "statement", "statistic", "paper", "direction"),
+    *("paper_dataset", "dataset", "paper_model", "model", "paper_privacy", "privacy"),
+    *("stand_in", "verdict", "reading"),
+)
+SCORECARD_COLUMNS = TEXT_COLUMNS[:5] + NUMBER_COLUMNS + TEXT_COLUMNS[5:]
+
+# Decimals and unit with which a reading writes values, by kind or measure.
+FORMATS: Mapping[str, tuple[int, str]] = {
+    "accuracy_gap": (1, " points"),
+    "table1": (1, " %"),
+    "train_accuracy": (1, " points"),
+    "training_time": (0, " %"),
+    "overlap": (1, ""),
+}
+
+
+def build_scorecard(
+    claims: pd.DataFrame, evidence: Evidence, context: Mapping[str, Actual | None]
+) -> pd.DataFrame:
+    """Judge every claim.
+
+    Args:
+        claims: a claims table (`gradval.evidence.claims`).
+        evidence: the results there are.
+        context: who plays the parts, by claim id; else by each comparison that the claim needs; for
+            claims that read runs by kind (``table1``, ...). None, or no entry: not run.
+
+    Returns:
+        `SCORECARD_COLUMNS`, one row a claim, in the order of the table. `ours` (with its 95%
+        interval from `low` to `high` over `n` seeds), `chance`, `ceiling` and `other_seed` (runs
+        with independent initial weights) are in the unit of the paper's value, for orderings `ours`
+        is the smallest margin. `margin` says by how much `ours` lies on the side that the rule
+        `direction` claims. `verdict` is one of `VERDICTS`:
+
+        - reproduced: the direction holds, and the paper's value lies in our interval or within the
+          tolerance; an ordering holds;
+        - same direction: only the direction holds;
+        - not reproduced: it does not;
+        - not run by this config: there is not enough evidence to judge;
+        - with (stand-in): the same, but somebody else plays a part, so no number can be reproduced.
+
+        What is judged is the mean; `reading` says so if the interval does not settle it.
+
+    Raises:
+        ValueError: the claims table is not valid, or a seed occurs twice in the evidence.
+    """
+    rows = [_row(claim, evidence, _actual(claim, context)) for claim in parse_claims(claims)]
+    scorecard = pd.DataFrame(rows, columns=list(SCORECARD_COLUMNS))
+    types = dict.fromkeys(NUMBER_COLUMNS, "float64") | {"n": "int64"}
+    return scorecard.astype(types)
+
+
+def summarise_verdicts(scorecard: pd.DataFrame) -> pd.DataFrame:
+    """Count the verdicts: columns verdict (each of `VERDICTS`) and claims."""
+    counts = scorecard["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
+    return counts.rename_axis("verdict").rename("claims").reset_index()
+
+
+def _actual(claim: Claim, context: Mapping[str, Actual | None]) -> Actual | None:
+    """Who plays the parts of a claim; None if nobody does."""
+    if claim.id in context:
+        return context[claim.id]
+    parts = [context.get(name) for name in claim.comparisons or (claim.kind,)]
+    played = [part for part in parts if part is not None]
+    if len(played) < len(parts):
+        return None
+    return Actual(
+        dataset=_distinct(part.dataset for part in played),
+        model_a=_distinct(part.model_a for part in played),
+        model_b=_distinct(part.model_b for part in played),
+        privacy_a=_distinct(part.privacy_a for part in played),
+        privacy_b=_distinct(part.privacy_b for part in played),
+        stand_in=_distinct((part.stand_in for part in played), "; "),
+    )
+
+
+def _row(claim: Claim, evidence: Evidence, actual: Actual | None) -> dict[str, Any]:
+    """One row of the scorecard."""
+    row: dict[str, Any] = {
+        **dict.fromkeys(TEXT_COLUMNS, ""),
+        **{name: getattr(claim, name) for name in ("id", "section", "statement", "statistic")},
+        "paper": claim.printed,
+        "n": 0,
+        "direction": str(claim.rule or ""),
+        "paper_dataset": claim.dataset,
+        "paper_model": claim.model,
+        "paper_privacy": _distinct(claim.settings),
+        "verdict": NOT_RUN,
+        "reading": "nobody plays its parts in this config",
+    }
+    if actual is None:
+        return row
+    row |= {
+        "dataset": actual.dataset,
+        "model": _distinct((actual.model_a, actual.model_b)),
+        "privacy": _privacy(claim, actual),
+        "stand_in": actual.stand_in,
+        "reading": "there are no results for it",
+    }
+    found = measure(claim, evidence, actual)
+    if found is None:
+        return row
+    verdict = judge(claim, found, bool(actual.stand_in))
+    return row | _numbers(found) | {"verdict": verdict, "reading": _reading(claim, found, verdict)}
+
+
+def judge(claim: Claim, found: Measurement, stand_in: bool) -> str:
+    """The verdict on a claim that was measured (see `build_scorecard`).
+
+    Args:
+        claim: the claim.
+        found: our side of it.
+        stand_in: whether somebody else plays a part of it.
+    """
+    if claim.rule is not None and found.margin is None:
+        return NOT_RUN
+    holds = found.margin is not None and found.margin.mean > 0
+    if stand_in:
+        if claim.rule is None:
+            return NOT_RUN
+        return (SAME_DIRECTION if holds else NOT_REPRODUCED) + STAND_IN
+    if claim.rule is not None and not holds:
+        return NOT_REPRODUCED
+    if (
+        math.isnan(claim.value)
+        or _within_tolerance(claim, found.ours)
+        or _covers(claim, found.ours)
+    ):
+        return REPRODUCED
+    return SAME_DIRECTION if holds else NOT_REPRODUCED
+
+
+def _within_tolerance(claim: Claim, ours: Summary) -> bool:
+    return abs(ours.mean - claim.value) <= claim.tolerance + 1e-9  # 0.2 - 0.1 > 0.1 in floats
+
+
+def _covers(claim: Claim, ours: Summary) -> bool:
+    return ours.low <= claim.value <= ours.high
+
+
+def _numbers(found: Measurement) -> dict[str, float]:
+    """The numerical columns."""
+    row = {
+        **{name: getattr(found.ours, name) for name in ("low", "high", "n")},
+        "ours": found.ours.mean,
+        "chance": found.chance,
+        "ceiling": found.ceiling,
+        "other_seed": found.independent,
+    }
+    if found.margin is not None:
+        row |= {
+            "margin": found.margin.mean,
+            "margin_low": found.margin.low,
+            "margin_high": found.margin.high,
+        }
+    return row
+
+
+def _reading(claim: Claim, found: Measurement, verdict: str) -> str:
+    """What was found, as one sentence."""
+    decimals, unit = FORMATS.get(claim.kind) or FORMATS.get(claim.measure, (2, ""))
+
+    def text(value: float) -> str:
+        return f"{value:.{decimals}f}"
+
+    ours = text(found.ours.mean)
+    if not math.isnan(found.ours.low):
+        ours += f" [{text(found.ours.low)}, {text(found.ours.high)}]"
+    ours += unit
+    if math.isnan(claim.value):
+        head = f"{found.note}: {ours}"
+    else:
+        head = f"{ours} against the paper's {claim.printed}{unit}"
+        head += f" ({found.note})" if found.note else ""
+    levels = {
+        **{"chance": found.chance, "ceiling": found.ceiling},
+        **{"independent initial weights": found.independent, **found.others},
+    }
+    known = [f"{name} {text(value)}" for name, value in levels.items() if not math.isnan(value)]
+    parts = [head, ", ".join(known), *_caveats(claim, found, verdict)]
+    return "; ".join(part for part in parts if part)
+
+
+def _caveats(claim: Claim, found: Measurement, verdict: str) -> Iterable[str]:
+    """What a reader must know before trusting the verdict."""
+    if found.ours.n == 1:
+        yield "one seed, so no interval"
+    if claim.rule is not None and found.margin is None:
+        reason = " (a ceiling needs two seeds)" if claim.rule.level == "ceiling" else ""
+        yield f"nothing to judge '{claim.rule}' by{reason}"
+    if found.margin is not None and found.margin.low <= 0 <= found.margin.high:
+        yield f"the interval does not settle '{claim.rule}'"
+    number_matches = verdict == REPRODUCED and not math.isnan(claim.value)
+    if number_matches and not _within_tolerance(claim, found.ours):
+        yield f"within our interval but not within {claim.tolerance:g} of our mean"
+
+
+def _privacy(claim: Claim, actual: Actual) -> str:
+    """The privacy levels that were run: some kinds name them as their sources."""
+    if claim.kind == "table1":
+        return claim.sources[0].split("/")[1]
+    if claim.kind == "accuracy_gap":
+        return _distinct(claim.sources)
+    return _distinct((actual.privacy_a, actual.privacy_b))
+
+
+def _distinct(names: Iterable[str], separator: str = "|") -> str:
+    """All non-empty names, each once, in their order; names may be joined already."""
+    parts = (part for name in names for part in name.split(separator) if part)
+    return separator.join(dict.fromkeys(parts))
