@@ -121,9 +121,7 @@ def _torchvision(
             model.conv1 = nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
             model.maxpool = nn.Identity()
         else:
-            model.conv1 = nn.Conv2d(
-                channels, width, kernel_size=7, stride=2, padding=3, bias=False
-            )
+            model.conv1 = nn.Conv2d(channels, width, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
         model.bn1 = group_norm(width, groups)
         model.fc = nn.Linear(8 * width * residual_block.expansion, classes)

@@ -26,7 +26,9 @@ def _reason(error: ValidationError) -> str:
         case "enum":
             return f"{value!r} is not allowed; use one of {_list(rule)}"
         case "type":
-            return f"{value!r} is {_type_of(value)}, but must be {_list(_types(rule))}{_hint(value)}"
+            return (
+                f"{value!r} is {_type_of(value)}, but must be {_list(_types(rule))}{_hint(value)}"
+            )
         case "pattern":
             return f"{value!r} is not allowed; use {error.schema['description']}"
         case "minimum":

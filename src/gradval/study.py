@@ -5,15 +5,18 @@ thousands of jobs is laid out in seconds. `check` finds what a schema cannot: na
 nothing.
 """
 
+import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Config = Mapping[str, Any]
 
 NON_PRIVATE = "nonprivate"
 PRIVACY_PATTERN = r"nonprivate|eps\d+(?:\.\d+)?"
+COMPARISON_KINDS = ("comparison", "ordering", "dominant_class")
 REMOVAL_CONTROLS = ("random", "none")
 
 
@@ -225,7 +228,64 @@ def figure_stand_ins(config: Config, name: str) -> dict[str, str]:
     return found
 
 
-def check(config: Config, *, scores: tuple[str, ...], known_classes: Mapping[str, tuple[str, ...]]) -> None:
+def read_claims(path: str | Path) -> list[dict[str, str]]:
+    """The claims table as rows of text."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def stand_in_text(parts: Mapping[str, str]) -> str:
+    """Stand-ins in words, as "digits for cifar10; 2 for bird"."""
+    return "; ".join(f"{player} for {name}" for name, player in parts.items())
+
+
+def actors(config: Config, claims: list[dict[str, str]]) -> dict[str, dict[str, str] | None]:
+    """Who plays the parts of every comparison (by its name) and every other claim (by its id).
+
+    Returns:
+        Arguments of `gradval.evidence.Actual`, or `None` for what this config does not run.
+    """
+    found: dict[str, dict[str, str] | None] = {}
+    for name in config["comparisons"]:
+        run = comparison(config, name)
+        if run is None:
+            found[name] = None
+            continue
+        found[name] = {
+            "dataset": run.a.setting.dataset,
+            "model_a": run.a.setting.model,
+            "model_b": run.b.setting.model,
+            "privacy_a": run.a.setting.privacy,
+            "privacy_b": run.b.setting.privacy,
+            "stand_in": stand_in_text(run.stand_ins),
+        }
+    for claim in claims:
+        if claim["kind"] not in COMPARISON_KINDS:
+            found[claim["id"]] = _claim_actors(config, claim)
+    return found
+
+
+def _claim_actors(config: Config, claim: Mapping[str, str]) -> dict[str, str] | None:
+    """Who plays in a claim about runs; the paper's "each" is everyone."""
+    parts = [claim[key] for key in ("dataset", "model")]
+    if "each" in parts:
+        return {"stand_in": stand_in_text(stand_ins(config, *config["stand_ins"]))}
+    dataset, model = (cast(config, part) for part in parts)
+    grid = config["grid"]
+    if dataset not in grid["datasets"] or model not in grid["models"]:
+        return None
+    assert dataset is not None and model is not None
+    return {
+        "dataset": dataset,
+        "model_a": model,
+        "model_b": model,
+        "stand_in": stand_in_text(stand_ins(config, *parts)),
+    }
+
+
+def check(
+    config: Config, *, scores: tuple[str, ...], known_classes: Mapping[str, tuple[str, ...]]
+) -> None:
     """Check every name that refers to another part of the config.
 
     Args:
@@ -294,9 +354,7 @@ def _check_part(config: Config, where: str, name: str, kind: str) -> None:
     raise ConfigError(f"stand_ins.{name}: {player!r} is not one of {kind}: {allowed}")
 
 
-def _check_class(
-    config: Config, name: str, known_classes: Mapping[str, tuple[str, ...]]
-) -> None:
+def _check_class(config: Config, name: str, known_classes: Mapping[str, tuple[str, ...]]) -> None:
     block = config["comparisons"][name]
     dataset, part = cast(config, block["dataset"]), block.get("class")
     if part is None or dataset is None or dataset not in known_classes:

@@ -152,7 +152,7 @@ def test_paired_difference_aligns_seeds() -> None:
 
 def test_pairing_removes_what_the_seeds_share() -> None:
     shared = np.array([0.0, 10.0, 20.0, 30.0])
-    a, b = pd.Series(shared + [1.1, 0.9, 1.0, 1.0]), pd.Series(shared)
+    a, b = pd.Series(shared + np.array([1.1, 0.9, 1.0, 1.0])), pd.Series(shared)
     paired = paired_difference(a, b)
     assert paired.low > 0.8 and paired.high < 1.2
     assert summarise(a).low < summarise(b).high  # unpaired, the intervals overlap widely
@@ -250,7 +250,7 @@ def test_bad_claims_are_named(changes: Mapping[str, str], message: str) -> None:
 
 
 def test_bad_claims_tables() -> None:
-    with pytest.raises(ValueError, match="missing column.s. direction"):
+    with pytest.raises(ValueError, match=r"missing column.s. direction"):
         parse_claims(claim_row().drop(columns="direction"))
     with pytest.raises(ValueError, match="'c' occurs twice"):
         parse_claims(pd.concat([claim_row(), claim_row()]))
@@ -261,7 +261,7 @@ def test_bad_claims_tables() -> None:
 
 def test_bad_evidence() -> None:
     plain = statistics("x", "overlap", [1.0, 2.0])
-    with pytest.raises(ValueError, match="statistics: missing column.s. chance"):
+    with pytest.raises(ValueError, match=r"statistics: missing column.s. chance"):
         Evidence(statistics=plain.drop(columns="chance"))
     with pytest.raises(ValueError, match="occurs twice: x, same seed, 0, 0, overlap"):
         Evidence(statistics=pd.concat([plain, plain]))
@@ -373,6 +373,15 @@ def test_accuracy_gap_is_paired_and_in_points() -> None:
     result = found(claimed, full=frame)
     assert result.ours.mean == pytest.approx(21.0) and result.ours.n == 2
     assert result.margin is not None and result.margin.low == pytest.approx(result.ours.low)
+    below = claim(
+        kind="accuracy_gap", source="eps1|eps8", measure="test_accuracy", direction="< 30"
+    )
+    margin = found(below, full=frame).margin
+    assert margin is not None and margin.mean == pytest.approx(9.0)
+    assert margin.low == pytest.approx(30 - result.ours.high)
+    elsewhere = Evidence(full=pd.concat([frame, frame.assign(dataset="e", test_accuracy=0.5)]))
+    chosen = measure(claimed, elsewhere, Actual("d"))
+    assert chosen is not None and chosen.ours == result.ours
 
 
 def test_table1_must_beat_each_of_the_others() -> None:
@@ -462,6 +471,10 @@ WIDE = Summary(0.7, 0.2, 0.45, 0.95, 3)
         (WIDE, ABOVE, {}, False, REPRODUCED),  # within the interval only
         (summarise([0.6]), Summary(0.1, math.nan, math.nan, math.nan, 1), {}, False, REPRODUCED),
         (FAR, ABOVE, {}, False, SAME_DIRECTION),
+        # At the tolerance: as floats 0.9 - 0.8 < 0.1 < 0.4 - 0.3.
+        (summarise([0.9]), ABOVE, {"value": "0.8"}, False, REPRODUCED),
+        (summarise([0.4]), ABOVE, {"value": "0.3"}, False, REPRODUCED),
+        (NEAR, summarise([0.0, 0.0]), {}, False, NOT_REPRODUCED),  # equal is not above
         (NEAR, BELOW, {}, False, NOT_REPRODUCED),  # the number alone is not the claim
         (FAR, BELOW, {}, False, NOT_REPRODUCED),
         (NEAR, None, {}, False, NOT_RUN),  # nothing to judge the direction by
@@ -577,6 +590,7 @@ def planted_context(stand_in: str = "") -> dict[str, Actual | None]:
     pruned = Actual("cifar10", "resnet18", stand_in=stand_in)
     return {
         **of_comparisons,
+        "cinic10-eps4-eps8": Actual("cinic10", "resnet18", stand_in=stand_in),
         **dict.fromkeys(("table1", "train_accuracy", "training_time"), pruned),
         "accuracy_gap": Actual("pppd", "resnet18", stand_in=stand_in),
         "scoring_time": Actual(stand_in=stand_in),
@@ -629,8 +643,32 @@ def test_one_stand_in_among_the_comparisons_of_a_claim_counts(claims: pd.DataFra
     context = planted_context() | {"fig8": Actual("digits", "resnet9", stand_in="digits for X")}
     card = build_scorecard(claims, planted(claims, True), context).set_index("id")
     assert card.loc["overlap-cinic10", "verdict"] == SAME_DIRECTION + STAND_IN
-    assert card.loc["overlap-cinic10", "dataset"] == "cifar10|digits"
+    assert card.loc["overlap-cinic10", "dataset"] == "cinic10|digits"
     assert card.loc["fig9-ssim", "verdict"] == REPRODUCED
+
+
+def test_stand_ins_that_leave_nothing_to_compare(claims: pd.DataFrame) -> None:
+    alike = Actual("digits", "resnet9", "resnet9", "eps4", "eps4", "digits for X")
+    apart = Actual("digits", "resnet9", "resnet9", "eps4", "eps8", "digits for X")
+    context = planted_context("digits for X")
+    context |= {"fig2": alike, "fig8": apart, "cinic10-eps4-eps8": apart}
+    context |= dict.fromkeys(
+        ("vog-plis-eps4", "dp-vog", "dp-plis", "dp-loss", "dp-grad_norm"), alike
+    )
+    card = build_scorecard(claims, planted(claims, True), context).set_index("id")
+    empty = card[card["verdict"] == NOT_RUN]
+    # Two scores of the same run, and orderings of scores, still say something.
+    assert set(empty.index) == {
+        *("fig2-ssim", "fig2-bd", "loss-pearson", "gradnorm-pearson", "overlap-cinic10")
+    }
+    assert empty["reading"].str.contains("the same runs").all() and empty["ours"].isna().all()
+
+
+def test_a_claim_needs_all_its_comparisons(claims: pd.DataFrame) -> None:
+    context = planted_context() | {"fig8": None}
+    card = build_scorecard(claims, planted(claims, True), context).set_index("id")
+    assert card.loc["overlap-cinic10", "verdict"] == card.loc["overlap-cifar10", "verdict"]
+    assert card.loc["overlap-cinic10", "verdict"] == NOT_RUN
 
 
 def test_what_is_not_run_is_said(claims: pd.DataFrame) -> None:
@@ -673,6 +711,8 @@ def test_readings_say_what_limits_them() -> None:
     assert "does not settle '> chance'" in unsettled
     only_wide = reading(claim_row(), statistics("x", "ssim_matched", [0.5, 0.8], chance=0.4))
     assert "within our interval but not within 0.1 of our mean" in only_wide
+    differs = reading(claim_row(), statistics("x", "ssim_matched", [0.7, 0.71], chance=0.4))
+    assert "within" not in differs
     other = statistics("x", "ssim_matched", [0.3], "other seed")
     apart = reading(claim_row(), statistics("x", "ssim_matched", [0.5], chance=0.4), other)
     assert "independent initial weights 0.30" in apart
@@ -717,6 +757,13 @@ def test_html_holds_every_claim(mixed: pd.DataFrame) -> None:
     for row in mixed.itertuples():
         assert all(text in page.text for text in (row.id, row.statement, row.reading, row.verdict))
     assert "(stand-in: 2 & <3> for bird|plane)" in page.text and "A & B" in page.text
+
+
+def test_html_escapes_its_texts() -> None:
+    table = claim_row(statement="<i>a</i> & b", section="<u>", dataset="<s>")
+    page = render_scorecard(build_scorecard(table, Evidence(), {"c": Actual()}), "html")
+    assert "&lt;i&gt;a&lt;/i&gt; &amp; b" in page
+    assert not any(tag in page for tag in ("<i>", "<u>", "<s>"))
 
 
 def test_html_tells_verdicts_without_colour(mixed: pd.DataFrame) -> None:

@@ -129,7 +129,7 @@ def accuracies(seeds: int = 3, privacies: tuple[str, ...] = ("eps8", "nonprivate
                 "privacy": privacy,
                 "removal": removal,
                 "seed": seed,
-                "test_accuracy": 0.5 + 0.1 * p + 0.01 * r + 0.004 * seed,
+                "test_accuracy": 0.5 + 0.1 * p + 0.01 * r + 0.004 * seed**2,
             }
             for p, privacy in enumerate(privacies)
             for r, removal in enumerate(("none", "random", "vog", "plis", "grad_norm", "loss"))
@@ -207,6 +207,7 @@ def test_colours_and_aspect_ratio_are_kept() -> None:
     assert (pixels(image) == [200, 0, 0]).all()
     left, right, bottom, top = image.get_extent()
     assert right - left == pytest.approx(2 * (bottom - top))
+    assert right < figure.axes[0].images[1].get_extent()[0]
     figure.draw_without_rendering()
     box = image.get_window_extent()
     assert box.width == pytest.approx(2 * box.height)
@@ -499,6 +500,7 @@ def test_bars_are_means_and_points_are_seeds() -> None:
         values = np.array(KNOWN[panel][0])
         expected = [scale[name] * values.mean() for name in order]
         assert [bar.get_width() for bar in bars(axes)] == pytest.approx(expected)
+        assert axes.get_xlim()[1] == pytest.approx(1.03 * (25 if panel == "overlap" else 1))
         for bar, name in zip(bars(axes), order, strict=True):
             assert same_color(bar.get_facecolor(), SCORE_COLOURS[name])
         points = [line for line in axes.lines if line.get_marker() == "o"]
@@ -713,7 +715,7 @@ def test_no_text_is_cut_off_or_covers_another(name: str) -> None:
     assert figure.get_figheight() < 7.5
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ["pair", "distribution", "agreement", "curves"])
 def test_two_saves_give_the_same_bytes(name: str, tmp_path: Path) -> None:
     suffixes = ("png", "pdf", "svg")
     first = [tmp_path / "a" / f"first.{suffix}" for suffix in suffixes]
@@ -763,10 +765,10 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_settings_of_the_user_neither_matter_nor_change(tmp_path: Path) -> None:
-    figures.save_figure(pair(), tmp_path / "a.png")
-    with matplotlib.rc_context({"font.size": 30, "savefig.dpi": 20, "image.cmap": "hot"}):
+    figures.save_figure(distribution(), tmp_path / "a.png")
+    with matplotlib.rc_context({"font.size": 30, "savefig.dpi": 20, "axes.facecolor": "red"}):
         before = dict(matplotlib.rcParams)
-        figures.save_figure(pair(), tmp_path / "b.png")
+        figures.save_figure(distribution(), tmp_path / "b.png")
         assert dict(matplotlib.rcParams) == before
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 

@@ -99,6 +99,20 @@ class DetachedInput(nn.Module):
         return self.fc(torch.tanh(self.conv(x.detach()).mul_(2)).mean((2, 3)))
 
 
+class KeywordCall(nn.Module):
+    """Passes its layers' inputs by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.norm = nn.GroupNorm(2, 4)
+        self.fc = nn.Linear(4, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(self.norm(input=self.conv(input=x)))
+        return self.fc(input=x.mean((2, 3)))
+
+
 class UnusedLayer(nn.Module):
     """One layer is never called, another does not reach the logits."""
 
@@ -227,6 +241,7 @@ COVERED = {
     "repeated": Repeated,
     "in place": InPlace,
     "detached input": DetachedInput,
+    "keyword call": KeywordCall,
     "unused layer": UnusedLayer,
     "checkpointed": Checkpointed,
 }
@@ -387,10 +402,28 @@ def test_input_modified_in_place_after_its_use_is_refused(images: Tensor, labels
         sample_gradients(perturbed(Overwriting()), images, labels, order=1)
 
 
+def test_batch_that_leaves_the_first_dimension_later_is_refused(
+    images: Tensor, labels: Tensor
+) -> None:
+    class Fickle(PatchesAsBatch):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) if len(x) > 3 else self.fc(self.conv(x).mean((2, 3)))
+
+    with pytest.raises(ValueError, match="Conv2d layer has 8 rows for a batch of 4 samples"):
+        sample_gradients(perturbed(Fickle()), images, labels, order=1)
+
+
 def test_logits_of_another_shape_are_refused(images: Tensor, labels: Tensor) -> None:
     model = nn.Conv2d(3, 4, 3).double()
     with pytest.raises(ValueError, match=r"logits of shape \(4, classes\), not \(4, 4, 6, 6\)"):
         sample_gradients(model, images, labels, order=1)
+
+
+def test_fallback_draws_dropout_for_each_sample(labels: Tensor) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.PReLU(), nn.Dropout(), nn.Linear(192, 3)).double()
+    images = torch.ones(4, 3, 8, 8, dtype=torch.float64)
+    losses = clipped_gradient_sum(model, images, torch.zeros_like(labels), 1.0).losses
+    assert len(losses.unique()) == 4
 
 
 @pytest.mark.parametrize(("label", "order"), [(-100, 0), (-1, 1), (3, 0), (3, 1), (7, 2)])

@@ -33,6 +33,7 @@ check_config()
 SEEDS = config["grid"]["seeds"]
 COMPARISONS = study.comparisons(config)
 FIGURES = [name for name in config["figures"] if study.figure_is_run(config, name)]
+CLAIMS = study.read_claims(f"{workflow.basedir}/workflow/claims.csv")
 PRUNED = study.pruning_settings(config)
 REMOVALS = study.removals(SCORES)
 
@@ -55,9 +56,9 @@ wildcard_constraints:
     privacy=study.PRIVACY_PATTERN,
     seed=r"\d+",
     phase="full|first",
-    removal="|".join(REMOVALS),
     comparison="|".join(config["comparisons"]),
     figure="|".join(config["figures"]),
+    kind="full|pruned",
 
 
 def digest(rule_name):
@@ -180,6 +181,39 @@ def figure_definition(wildcards):
     return block
 
 
+def figure_target(name):
+    """The file of a figure, or one line that says why this config cannot draw it."""
+
+    def target(wildcards):
+        if name not in FIGURES:
+            raise WorkflowError(
+                f"{name} shows settings that this config does not train: see grid and stand_ins"
+            )
+        return f"results/figures/{name}.png"
+
+    return target
+
+
+def paper_values(wildcards):
+    """The numbers that the paper prints for the comparison of a figure."""
+    names = study.figure_comparisons(config, wildcards.figure)
+    return {
+        claim["measure"]: float(claim["value"])
+        for claim in CLAIMS
+        if claim["kind"] == "comparison" and names == [claim["source"]]
+    }
+
+
+def full_runs(*names):
+    """Files of every run of the grid."""
+    return [
+        file
+        for setting in study.settings(config)
+        for seed in SEEDS
+        for file in run_files(setting, seed, *(f"full/{name}" for name in names))
+    ]
+
+
 def pruned_runs(*names):
     """Files of every pruned run."""
     return [
@@ -193,20 +227,49 @@ def pruned_runs(*names):
     ]
 
 
-def full_runs(*names):
-    """Files of every run of the grid."""
+def first_phases(name):
+    """One file of every first phase before pruning."""
     return [
         file
-        for setting in study.settings(config)
+        for setting in PRUNED
         for seed in SEEDS
-        for file in run_files(setting, seed, *(f"full/{name}" for name in names))
+        for file in run_files(setting, seed, f"first/{name}")
     ]
+
+
+def runs_inputs(wildcards):
+    """What is collected from every full or pruned run."""
+    files = full_runs if wildcards.kind == "full" else pruned_runs
+    inputs = {
+        "summary": files("summary.json"),
+        "timing": files("timing.json"),
+        "ledger": files("ledger.json"),
+    }
+    if wildcards.kind == "full":
+        return inputs | {"scoring": full_runs("scoring.json")}
+    return inputs | {"first": first_phases("timing.json")}
+
+
+def pruning_stand_ins():
+    """Who plays the parts of Table 1."""
+    block = config["pruning"]
+    return study.stand_ins(config, block["dataset"], block["model"])
+
+
+def scorecard_inputs(wildcards):
+    """All the evidence that this config makes."""
+    inputs = {
+        "full": "results/runs/full.csv",
+        "statistics": comparison_files(COMPARISONS, "statistics.csv"),
+        "selections": comparison_files(COMPARISONS, "selections.csv"),
+    }
+    return inputs | ({"pruned": "results/runs/pruned.csv"} if PRUNED else {})
 
 
 def all_targets():
     """Everything that the default target builds."""
-    return (
-        full_runs("scores.parquet")
-        + comparison_files(COMPARISONS, "statistics.csv")
-        + pruned_runs("summary.json")
-    )
+    targets = [f"results/figures/{name}.png" for name in [*FIGURES, "learning_curves"]]
+    targets += ["results/scorecard.csv", "results/runs/full_ledger.html"]
+    if PRUNED:
+        targets += ["results/table1.csv", "results/runs/pruned_ledger.html"]
+    return targets

@@ -1,0 +1,167 @@
+rule collect_runs:
+    input:
+        unpack(runs_inputs),
+    output:
+        runs="results/runs/{kind}.csv",
+        ledger=report(
+            "results/runs/{kind}_ledger.html",
+            caption="../report/ledger.rst",
+            category="Privacy",
+            labels={"runs": "{kind}"},
+        ),
+    log:
+        "logs/collect_runs/{kind}.log",
+    benchmark:
+        "logs/collect_runs/{kind}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        code=digest("collect_runs"),
+    message:
+        "Collecting accuracies, times and ledgers of the {wildcards.kind} runs"
+    script:
+        "../scripts/collect_runs.py"
+
+
+rule plot_figure:
+    input:
+        unpack(figure_inputs),
+    output:
+        png=report(
+            "results/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        pdf="results/figures/{figure}.pdf",
+    log:
+        "logs/plot_figure/{figure}.log",
+    benchmark:
+        "logs/plot_figure/{figure}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        definition=figure_definition,
+        paper=paper_values,
+        k=config["selection"]["k"],
+        code=digest("plot_figure"),
+    message:
+        "Drawing {wildcards.figure}"
+    script:
+        "../scripts/plot_figure.py"
+
+
+rule plot_learning_curves:
+    input:
+        metrics=full_runs("metrics.csv"),
+    output:
+        png=report(
+            "results/figures/learning_curves.png",
+            caption="../report/learning_curves.rst",
+            category="Figures",
+            labels={"figure": "learning curves"},
+        ),
+        pdf="results/figures/learning_curves.pdf",
+    log:
+        "logs/plot_learning_curves.log",
+    benchmark:
+        "logs/plot_learning_curves.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        code=digest("plot_learning_curves"),
+    message:
+        "Drawing the learning curves"
+    script:
+        "../scripts/plot_learning_curves.py"
+
+
+rule build_table1:
+    input:
+        runs="results/runs/pruned.csv",
+        claims="workflow/claims.csv",
+    output:
+        csv="results/table1.csv",
+        md="results/table1.md",
+        tex="results/table1.tex",
+        html=report(
+            "results/table1.html",
+            caption="../report/table1.rst",
+            category="Tables",
+            labels={"table": "Table 1"},
+        ),
+        png=report(
+            "results/figures/table1.png",
+            caption="../report/table1.rst",
+            category="Figures",
+            labels={"figure": "Table 1"},
+        ),
+        pdf="results/figures/table1.pdf",
+    log:
+        "logs/build_table1.log",
+    benchmark:
+        "logs/build_table1.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        stand_ins=pruning_stand_ins(),
+        code=digest("build_table1"),
+    message:
+        "Building Table 1"
+    script:
+        "../scripts/build_table1.py"
+
+
+rule build_scorecard:
+    input:
+        unpack(scorecard_inputs),
+        claims="workflow/claims.csv",
+    output:
+        csv="results/scorecard.csv",
+        md="results/scorecard.md",
+        html=report(
+            "results/scorecard.html",
+            caption="../report/scorecard.rst",
+            category="Tables",
+            labels={"table": "Scorecard"},
+        ),
+    log:
+        "logs/build_scorecard.log",
+    benchmark:
+        "logs/build_scorecard.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    params:
+        actors=study.actors(config, CLAIMS),
+        code=digest("build_scorecard"),
+    message:
+        "Building the scorecard"
+    script:
+        "../scripts/build_scorecard.py"
+
+
+# Short names for what people ask for.
+
+
+rule table1:
+    input:
+        rules.build_table1.output,
+
+
+rule scorecard:
+    input:
+        rules.build_scorecard.output,
+
+
+rule learning_curves:
+    input:
+        rules.plot_learning_curves.output,
+
+
+for name in config["figures"]:
+
+    rule:
+        name:
+            name
+        input:
+            figure_target(name),

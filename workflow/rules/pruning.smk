@@ -3,25 +3,27 @@ rule prune_dataset:
         store=[f"{DATA}/{name}" for name in STORE_FILES],
         scores=f"{RUN}/first/scores.parquet",
     output:
-        kept=f"{RUN}/pruned/{{removal}}/kept.csv",
+        kept=f"{RUN}/pruned/kept.csv",
     log:
-        "logs/prune_dataset/{dataset}/{model}/{privacy}/seed{seed}/{removal}.log",
+        "logs/prune_dataset/{dataset}/{model}/{privacy}/seed{seed}.log",
     benchmark:
-        "logs/prune_dataset/{dataset}/{model}/{privacy}/seed{seed}/{removal}.jsonl"
+        "logs/prune_dataset/{dataset}/{model}/{privacy}/seed{seed}.jsonl"
     conda:
         "../../envs/gradval.yaml"
     params:
         fraction=config["pruning"]["fraction"],
         scope=config["pruning"]["scope"],
         scale=config["selection"]["scale"],
+        removals=REMOVALS,
         code=digest("prune_dataset"),
     message:
-        "Pruning {wildcards.dataset} ({wildcards.model}, {wildcards.privacy}, "
-        "seed {wildcards.seed}): {wildcards.removal}"
+        "Pruning {wildcards.dataset} by the scores of {wildcards.model}, "
+        "{wildcards.privacy}, seed {wildcards.seed}"
     script:
         "../scripts/prune_dataset.py"
 
 
+# One job for all removals of a run: most of a short run is the start of its process.
 rule retrain_pruned:
     input:
         store=[f"{DATA}/{name}" for name in STORE_FILES],
@@ -30,24 +32,25 @@ rule retrain_pruned:
         weights=f"{RUN}/first/weights.safetensors",
         ledger=f"{RUN}/first/ledger.json",
     output:
-        weights=f"{RUN}/pruned/{{removal}}/weights.safetensors",
-        metrics=f"{RUN}/pruned/{{removal}}/metrics.csv",
-        summary=f"{RUN}/pruned/{{removal}}/summary.json",
-        timing=f"{RUN}/pruned/{{removal}}/timing.json",
-        ledger=f"{RUN}/pruned/{{removal}}/ledger.json",
+        weights=[f"{RUN}/pruned/{removal}/weights.safetensors" for removal in REMOVALS],
+        metrics=[f"{RUN}/pruned/{removal}/metrics.csv" for removal in REMOVALS],
+        summary=[f"{RUN}/pruned/{removal}/summary.json" for removal in REMOVALS],
+        timing=[f"{RUN}/pruned/{removal}/timing.json" for removal in REMOVALS],
+        ledger=[f"{RUN}/pruned/{removal}/ledger.json" for removal in REMOVALS],
     log:
-        "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}/{removal}.log",
+        "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}.log",
     benchmark:
-        "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}/{removal}.jsonl"
+        "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}.jsonl"
     conda:
         "../../envs/gradval.yaml"
     params:
         model=model_of,
         recipe=recipe_of,
         privacy=privacy_options,
+        removals=REMOVALS,
         code=digest("retrain_pruned"),
     message:
-        "Retraining {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}, "
-        "seed {wildcards.seed}, after removal: {wildcards.removal}"
+        "Retraining {wildcards.model} on what pruning left of {wildcards.dataset}, "
+        "{wildcards.privacy}, seed {wildcards.seed}"
     script:
         "../scripts/retrain_pruned.py"

@@ -1,6 +1,4 @@
-"""Choose the training samples that stay after a removal."""
-
-from pathlib import Path
+"""Choose the training samples that stay after each removal."""
 
 import pandas as pd
 
@@ -9,16 +7,19 @@ from gradval.jobs import job
 from gradval.pruning import CONTROLS, kept_samples
 
 with job(snakemake.log[0]):
-    wildcards, params = snakemake.wildcards, snakemake.params
-    table = pd.read_parquet(snakemake.input.scores)
-    column = wildcards.removal + ("_normalised" if params.scale == "normalised" else "")
-    kept = kept_samples(
-        wildcards.removal,
-        None if wildcards.removal in CONTROLS else table[column].to_numpy(),
-        table["label"].to_numpy(),
-        fraction=params.fraction,
-        scope=params.scope,
-        seed=int(wildcards.seed),
-    )
-    with atomic_path(Path(snakemake.output.kept)) as temporary:
-        table.loc[kept, ["index", "id", "label"]].to_csv(temporary, index=False)
+    params = snakemake.params
+    scores = pd.read_parquet(snakemake.input.scores)
+    suffix = "_normalised" if params.scale == "normalised" else ""
+    table = scores[["index", "id", "label"]].copy()
+    for removal in params.removals:
+        kept = kept_samples(
+            removal,
+            None if removal in CONTROLS else scores[removal + suffix].to_numpy(),
+            scores["label"].to_numpy(),
+            fraction=params.fraction,
+            scope=params.scope,
+            seed=int(snakemake.wildcards.seed),
+        )
+        table[f"kept_{removal}"] = table["index"].isin(kept)
+    with atomic_path(snakemake.output.kept) as temporary:
+        table.to_csv(temporary, index=False)

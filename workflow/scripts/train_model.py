@@ -11,14 +11,7 @@ from gradval.training.run import PrivacyStatement, RunFiles, train_run
 
 with job(snakemake.log[0]):
     wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
-    folder = Path(output.weights).parent
-    statement = None
-    if params.privacy["target_epsilon"] is not None:
-        statement = PrivacyStatement(
-            **{**params.privacy, "accountants": tuple(params.privacy["accountants"])},
-            phase=wildcards.phase,
-            groups={"everyone": (0,)},
-        )
+    files = RunFiles.in_folder(Path(output.weights).parent, checkpoints=True)
     train_run(
         open_store(Path(snakemake.input.store[0]).parent),
         model_options=params.model,
@@ -26,15 +19,10 @@ with job(snakemake.log[0]):
         phase=phases_from_dict(read_json(snakemake.input.plan))[wildcards.phase],
         seed=int(wildcards.seed),
         stream="/".join(wildcards),
-        files=RunFiles(
-            weights=Path(output.weights),
-            checkpoints=Path(output.checkpoints),
-            metrics=Path(output.metrics),
-            summary=Path(output.summary),
-            timing=Path(output.timing),
-            ledger=Path(output.ledger),
-            resume=folder / "resume.pt",
+        files=files,
+        statement=PrivacyStatement.of(
+            params.privacy, phase=wildcards.phase, groups={"everyone": (0,)}
         ),
-        statement=statement,
         code=params.code,
     )
+    files.resume.unlink()

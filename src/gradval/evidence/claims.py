@@ -99,6 +99,7 @@ class Claim:
     Attributes:
         id, section, statement, dataset, model, statistic: as printed.
         settings: the privacy levels of its sides, in the paper's words.
+        scores: the scores of its sides.
         printed: the paper's value as text; `value` is its number, NaN if it is an ordering only.
         kind, sources, measure: how it is measured.
         tolerance: in the unit of the value, NaN for an ordering.
@@ -111,6 +112,7 @@ class Claim:
     dataset: str
     model: str
     settings: tuple[str, ...]
+    scores: tuple[str, str]
     statistic: str
     printed: str
     value: float
@@ -166,6 +168,7 @@ def _parse(row: pd.Series) -> Claim:
         claim = Claim(
             **{name: row[name] for name in ("id", "section", "statement", "dataset", "model")},
             settings=tuple(s for s in (row["setting_a"], row["setting_b"]) if s),
+            scores=(row["score_a"], row["score_b"]),
             statistic=row["statistic"],
             printed=row["value"],
             value=math.nan if row["value"] == ORDERING_ONLY else _number(row["value"], "value"),

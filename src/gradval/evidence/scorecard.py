@@ -64,7 +64,8 @@ def build_scorecard(
           tolerance; an ordering holds;
         - same direction: only the direction holds;
         - not reproduced: it does not;
-        - not run by this config: there is not enough evidence to judge;
+        - not run by this config: there is not enough evidence to judge, or the stand-ins leave
+          nothing to compare (the same runs play both sides);
         - with (stand-in): the same, but somebody else plays a part, so no number can be reproduced.
 
         What is judged is the mean; `reading` says so if the interval does not settle it.
@@ -72,7 +73,7 @@ def build_scorecard(
     Raises:
         ValueError: the claims table is not valid, or a seed occurs twice in the evidence.
     """
-    rows = [_row(claim, evidence, _actual(claim, context)) for claim in parse_claims(claims)]
+    rows = [_row(claim, evidence, context) for claim in parse_claims(claims)]
     scorecard = pd.DataFrame(rows, columns=list(SCORECARD_COLUMNS))
     types = dict.fromkeys(NUMBER_COLUMNS, "float64") | {"n": "int64"}
     return scorecard.astype(types)
@@ -102,8 +103,28 @@ def _actual(claim: Claim, context: Mapping[str, Actual | None]) -> Actual | None
     )
 
 
-def _row(claim: Claim, evidence: Evidence, actual: Actual | None) -> dict[str, Any]:
+def _vacuous(claim: Claim, actual: Actual, context: Mapping[str, Actual | None]) -> str:
+    """Why the stand-ins leave a claim nothing to compare; empty if they do not."""
+    if not actual.stand_in or claim.kind not in ("comparison", "dominant_class"):
+        return ""
+    sides = {(actual.model_a, actual.privacy_a), (actual.model_b, actual.privacy_b)}
+    if len(sides) == 1 and len(set(claim.scores)) == 1:
+        return "its two sides are played by the same runs"
+    # An ordering may compare scores of the same runs, but here a number is set against others
+    # because they were measured in another setting.
+    runs = {
+        (part.dataset, part.model_a, part.model_b, part.privacy_a, part.privacy_b)
+        for part in map(context.get, claim.comparisons)
+        if part is not None
+    }
+    if len(claim.comparisons) > 1 and len(runs) == 1 and claim.id not in context:
+        return "the settings that it compares are played by the same runs"
+    return ""
+
+
+def _row(claim: Claim, evidence: Evidence, context: Mapping[str, Actual | None]) -> dict[str, Any]:
     """One row of the scorecard."""
+    actual = _actual(claim, context)
     row: dict[str, Any] = {
         **dict.fromkeys(TEXT_COLUMNS, ""),
         **{name: getattr(claim, name) for name in ("id", "section", "statement", "statistic")},
@@ -125,6 +146,8 @@ def _row(claim: Claim, evidence: Evidence, actual: Actual | None) -> dict[str, A
         "stand_in": actual.stand_in,
         "reading": "there are no results for it",
     }
+    if reason := _vacuous(claim, actual, context):
+        return row | {"reading": reason}
     found = measure(claim, evidence, actual)
     if found is None:
         return row
@@ -159,7 +182,7 @@ def judge(claim: Claim, found: Measurement, stand_in: bool) -> str:
 
 
 def _within_tolerance(claim: Claim, ours: Summary) -> bool:
-    return abs(ours.mean - claim.value) <= claim.tolerance + 1e-9  # 0.2 - 0.1 > 0.1 in floats
+    return abs(ours.mean - claim.value) <= claim.tolerance + 1e-9  # 0.4 - 0.3 > 0.1 as floats
 
 
 def _covers(claim: Claim, ours: Summary) -> bool:

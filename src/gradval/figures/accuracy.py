@@ -126,7 +126,7 @@ def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "
 
 
 def _draw_curves(axes: Axes, runs: pd.DataFrame, colour: str, line: Line) -> None:
-    percent = 100 * runs.pivot(index="epoch", columns="seed", values="test_accuracy").sort_index()
+    percent = 100 * runs.pivot(index="epoch", columns="seed", values="test_accuracy")
     for seed in percent:
         one = percent[seed].dropna()
         axes.plot(one.index, one, line, color=colour, linewidth=0.8, alpha=0.5)

@@ -35,7 +35,8 @@ SHEET_HEIGHT, CAPTIONED_HEIGHT = 3.8, 4.2
 COUNTS_WIDTH, NAME_WIDTH = 2.4, 0.95
 CAPTION = 0.2  # height of a class name below its image
 FRAME = 0.035
-COLUMNS = (3.8, 6.4, 8.7, 10.2)  # middles of the columns of the table after the first
+# Middles of the columns of the table after the first, without and with a column for the paper.
+COLUMNS = {3: (3.9, 6.7, 9.3), 4: (3.8, 6.4, 8.7, 10.2)}
 LETTERS = 12.1  # letters of a class name an inch
 
 
@@ -246,11 +247,9 @@ def _draw_table(axes: Axes, rows: list[list[str]]) -> None:
     for number, row in enumerate(rows):
         middle = (number + 0.5) * LINE
         axes.text(0.02, middle, row[0], ha="left", va="center", fontsize=10)
-        for column, text in enumerate(row[1:]):
+        for column, (x, text) in enumerate(zip(COLUMNS[len(row) - 1], row[1:], strict=True)):
             weight = "bold" if number and not column else "normal"
-            axes.text(
-                COLUMNS[column], middle, text, ha="center", va="center", fontsize=10, weight=weight
-            )
+            axes.text(x, middle, text, ha="center", va="center", fontsize=10, weight=weight)
     axes.plot(axes.get_xlim(), [LINE, LINE], color="#808080", linewidth=0.8)
     axes.set(xlim=(0, WIDTH - 2 * MARGIN), ylim=(LINE * len(rows), 0))
 

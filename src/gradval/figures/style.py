@@ -66,7 +66,7 @@ def style() -> Iterator[None]:
 def save_figure(figure: Figure, *paths: str | Path) -> None:
     """Write a figure to each of the paths, in the format that its suffix names, atomically.
 
-    The same figure gives the same bytes at any time.
+    The same figure gives the same bytes at any time. Its layout is fixed at the first save.
 
     Args:
         figure: what one of the ``plot_*`` functions returned.
@@ -81,9 +81,10 @@ def save_figure(figure: Figure, *paths: str | Path) -> None:
     for path, name in formats.items():
         if name not in _METADATA:
             raise ValueError(f"{path}: the suffix must be one of .{', .'.join(_METADATA)}")
-    with style():
+    if figure.get_layout_engine() is not None:
         # Otherwise each file would be laid out anew, starting from the layout of the last.
-        figure.draw_without_rendering()
+        with style():
+            figure.draw_without_rendering()
         figure.set_layout_engine("none")
     for path, name in formats.items():
         with atomic_path(path) as temporary, style():

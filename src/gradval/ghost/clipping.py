@@ -123,10 +123,8 @@ def _sum_by_book_keeping(
     views: int,
     input_gradients: bool,
 ) -> ClippedGradients:
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    names = {id(parameter): name for name, parameter in parameters.items()}
-    # A layer that the loss does not depend on contributes nothing.
-    sums = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
+    parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    sums: dict[Tensor, Tensor] = {}
     with LayerTape(model) as tape:
         with torch.enable_grad():
             sources = [get_gradient_edge(images.requires_grad_())] if input_gradients else []
@@ -145,9 +143,10 @@ def _sum_by_book_keeping(
             factors = clip_factors(norms, max_norm)
             for layer in layers:
                 for name, total in layer.weighted(factors).items():
-                    sums[names[id(getattr(layer.layer, name))]] = total
+                    sums[getattr(layer.layer, name)] = total
     return ClippedGradients(
-        sums,
+        # A layer that the loss does not depend on contributes nothing.
+        {name: sums[p] if p in sums else torch.zeros_like(p) for name, p in parameters},
         losses.detach().unflatten(0, (-1, views)).sum(1),
         norms,
         or_zeros(grads[-1], images) * views if input_gradients else None,

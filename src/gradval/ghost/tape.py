@@ -97,8 +97,8 @@ class LayerTape:
     layers and the parameters' `requires_grad`, also after an exception. Entering costs about as
     much as visiting every module once, so a training step may enter anew each time.
 
-    Whether the recorded calls account for every trainable parameter is for `uncovered_reason` in
-    `gradval.ghost.coverage` to say.
+    Whether the recorded calls account for every trainable parameter is for
+    `gradval.ghost.coverage.covers` to say.
 
     Attributes:
         calls: calls of layers with trainable parameters, in the order of the last run.
@@ -201,9 +201,10 @@ class LayerTape:
         return [call.edge for call in self.calls]
 
     def _run(
-        self, layer: nn.Module, rule: LayerRule, names: tuple[str, ...], inputs: Tensor
+        self, layer: nn.Module, rule: LayerRule, names: tuple[str, ...], input: Tensor
     ) -> Tensor:
-        activation, output = rule.run(layer, inputs)
+        """The layer's `forward`; `input` is what PyTorch's layers call their argument."""
+        activation, output = rule.run(layer, input)
         if not (self._recording and names):
             return output
         if not torch.is_grad_enabled():

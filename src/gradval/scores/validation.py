@@ -16,8 +16,7 @@ class Images(Sized, Protocol):
 def check_lengths(images: Images, labels: Tensor) -> None:
     """Refuse labels that are not one integer an image."""
     if not isinstance(labels, Tensor) or labels.dim() != 1 or _is_fractional(labels):
-        kind = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else labels
-        raise ValueError(f"labels must be an integer tensor of shape (N,), not {kind}")
+        raise ValueError(f"labels must be an integer tensor of shape (N,), not {_kind(labels)}")
     if len(images) != len(labels):
         raise ValueError(f"{len(images)} images, but {len(labels)} labels")
 
@@ -25,12 +24,9 @@ def check_lengths(images: Images, labels: Tensor) -> None:
 def check_images(images: Tensor, start: int = 0) -> None:
     """Refuse images that are not 4-D, floating and finite; `start` is the first one's index."""
     if not isinstance(images, Tensor) or images.dim() != 4 or not images.is_floating_point():
-        kind = (
-            f"{images.dtype} {tuple(images.shape)}"
-            if isinstance(images, Tensor)
-            else type(images).__name__
+        raise ValueError(
+            f"images must be a floating tensor of shape (N, C, H, W), not {_kind(images)}"
         )
-        raise ValueError(f"images must be a floating tensor of shape (N, C, H, W), not {kind}")
     index = first_non_finite(images)
     if index is not None:
         raise ValueError(f"image {start + index} has pixels that are NaN or infinite")
@@ -50,6 +46,12 @@ def first_non_finite(rows: Tensor) -> int | None:
     """Index of the first row with an entry that is NaN or infinite."""
     bad = ~torch.isfinite(rows).flatten(1).all(1) if rows.dim() > 1 else ~torch.isfinite(rows)
     return int(bad.nonzero()[0]) if bad.any() else None
+
+
+def _kind(given: object) -> str:
+    if isinstance(given, Tensor):
+        return f"{given.dtype} {tuple(given.shape)}"
+    return type(given).__name__
 
 
 def _is_fractional(labels: Tensor) -> bool:

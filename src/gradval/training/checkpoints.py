@@ -27,7 +27,9 @@ def checkpoint_steps(steps: int, count: int) -> list[int]:
 def save_weights(weights: dict[str, Tensor], path: str | Path) -> None:
     """Write tensors atomically."""
     with atomic_path(path) as temporary:
-        save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, temporary)
+        save_file(
+            {name: tensor.detach().contiguous() for name, tensor in weights.items()}, temporary
+        )
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

@@ -129,6 +129,7 @@ class Trainer:
         )
         self.step_kind = self._make_step()
         self.progress = _Progress()
+        self._resumed_at = 0
 
     def _make_step(self) -> Step:
         recipe, phase = self.recipe, self.phase
@@ -165,7 +166,9 @@ class Trainer:
         return module
 
     def run(self) -> TrainingResult:
-        """Train to the end, from the saved state if there is one, and remove that state.
+        """Train to the end, from the saved state if there is one.
+
+        The state at the end is saved too, so that nothing is lost if its result cannot be written.
 
         Raises:
             TrainingDiverged: a loss or gradient is not finite.
@@ -193,6 +196,8 @@ class Trainer:
                 if time.monotonic() - last_save > self.save_every:
                     self._save()
                     last_save = time.monotonic()
+        if self.progress.step > self._resumed_at:
+            self._save()
         return self._finish()
 
     def _progress_bar(self) -> "tqdm[Any]":
@@ -302,6 +307,7 @@ class Trainer:
         self.sampling.set_state(state["sampling"])
         self.noise.set_state(state["noise"])
         self.progress = _Progress(**state["progress"])
+        self._resumed_at = self.progress.step
 
 
 @contextmanager

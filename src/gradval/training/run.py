@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,19 @@ class RunFiles:
     resume: Path
     checkpoints: Path | None = None
 
+    @classmethod
+    def in_folder(cls, folder: Path, *, checkpoints: bool = False) -> Self:
+        """The usual names in one folder."""
+        return cls(
+            weights=folder / "weights.safetensors",
+            metrics=folder / "metrics.csv",
+            summary=folder / "summary.json",
+            timing=folder / "timing.json",
+            ledger=folder / "ledger.json",
+            resume=folder / "resume.pt",
+            checkpoints=folder / "checkpoints.safetensors" if checkpoints else None,
+        )
+
 
 @dataclass(frozen=True)
 class PrivacyStatement:
@@ -55,6 +68,23 @@ class PrivacyStatement:
     groups: Mapping[str, tuple[int, ...]]
     earlier_events: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], **parts: Any) -> Self | None:
+        """The statement of a run with these options, `None` for one without privacy.
+
+        Args:
+            options: `target_epsilon` (may be `None`), `delta`, `accountants`.
+            parts: the remaining attributes.
+        """
+        if options["target_epsilon"] is None:
+            return None
+        return cls(
+            target_epsilon=options["target_epsilon"],
+            delta=options["delta"],
+            accountants=tuple(options["accountants"]),
+            **parts,
+        )
 
 
 def train_run(
@@ -80,7 +110,7 @@ def train_run(
         recipe, phase: hyper-parameters and plan.
         seed: fixes the initial weights, for every privacy level of a model alike.
         stream: names the run; sampling and noise of two runs are independent.
-        files: where to write.
+        files: where to write; the caller deletes `files.resume` once nothing can fail any more.
         statement: of a private run.
         kept: indices of the training samples to train on; all by default.
         initial_weights: file to start from instead of fresh weights.
@@ -156,7 +186,6 @@ def _write(
     )
     write_json(files.timing, {"training_seconds": result.seconds})
     write_json(files.ledger, _ledger(result, phase, recipe, statement))
-    files.resume.unlink(missing_ok=True)
 
 
 def _ledger(

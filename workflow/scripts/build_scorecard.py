@@ -1,0 +1,32 @@
+"""Hold every number that the paper prints against what this config measured."""
+
+import pandas as pd
+
+from gradval.evidence import Actual, Evidence, build_scorecard, read_claims, write_scorecard
+from gradval.jobs import job
+
+
+def read_all(paths):
+    return pd.concat([pd.read_csv(path) for path in paths]) if paths else pd.DataFrame()
+
+
+def read_selections(paths):
+    # The file is named after the comparison's folder: results/comparisons/{comparison}/...
+    tables = [pd.read_csv(path).assign(comparison=path.split("/")[-2]) for path in paths]
+    return pd.concat(tables) if tables else pd.DataFrame()
+
+
+with job(snakemake.log[0]):
+    files, output = snakemake.input, snakemake.output
+    evidence = Evidence(
+        statistics=read_all(files.statistics),
+        selections=read_selections(files.selections),
+        runs=pd.read_csv(files.pruned) if "pruned" in files.keys() else pd.DataFrame(),
+        full=pd.read_csv(files.full),
+    )
+    actors = {
+        name: None if parts is None else Actual(**parts)
+        for name, parts in snakemake.params.actors.items()
+    }
+    scorecard = build_scorecard(read_claims(files.claims), evidence, actors)
+    write_scorecard(scorecard, [output.csv, output.md, output.html])

@@ -1,0 +1,25 @@
+"""Build Table 1: accuracy after the removal of part of the training set."""
+
+import pandas as pd
+
+from gradval.evidence import read_claims
+from gradval.figures import plot_table1, save_figure
+from gradval.jobs import job
+from gradval.study import stand_in_text
+from gradval.tables import paper_table1, table1, write_table1
+
+with job(snakemake.log[0]):
+    runs, output = pd.read_csv(snakemake.input.runs), snakemake.output
+    stand_in = stand_in_text(snakemake.params.stand_ins)
+    write_table1(
+        table1(runs),
+        [output.csv, output.md, output.tex, output.html],
+        paper=paper_table1(read_claims(snakemake.input.claims)),
+        stand_in=stand_in,
+    )
+    figure = plot_table1(
+        runs,
+        title="Test accuracy after removing the samples with the largest scores",
+        note=f"Stand-in: {stand_in}" if stand_in else "",
+    )
+    save_figure(figure, output.png, output.pdf)

@@ -1,0 +1,103 @@
+"""Draw one figure of the paper."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from gradval.figures import (
+    dataset_label,
+    model_label,
+    plot_consistency,
+    plot_score_distribution,
+    plot_selection_pair,
+    privacy_label,
+    save_figure,
+    score_label,
+)
+from gradval.jobs import job
+from gradval.store import open_store
+
+
+def note(stand_ins):
+    """Who plays the paper's parts, for the foot of a figure."""
+    parts = [
+        f"{model_label(dataset_label(player))} for {model_label(dataset_label(name))}"
+        for name, player in stand_ins.items()
+    ]
+    return "Stand-in: " + ", ".join(parts) if parts else ""
+
+
+def describe(dataset, side, class_name=None):
+    """A side in words, as "VoG, ResNet-18, ε = 1 (digits, class 0)"."""
+    where = dataset_label(dataset) + (f", class {class_name}" if class_name else "")
+    names = (score_label(side["score"]), model_label(side["model"]), privacy_label(side["privacy"]))
+    return f"{', '.join(names)} ({where})"
+
+
+def distribution(files, definition, common):
+    dataset, model, privacy = definition["setting"]
+    store = open_store(Path(files.store[0]).parent)
+    table = pd.read_parquet(files.scores[0])
+    side = {"score": definition["score"], "model": model, "privacy": privacy}
+    return plot_score_distribution(
+        table[f"{definition['score']}_normalised"].to_numpy(),
+        store.train.images,
+        score=definition["score"],
+        labels=store.train.labels,
+        class_names=store.classes,
+        log_y=True,
+        **{**common, "title": f"{definition['title']}: {describe(dataset, side)}"},
+    )
+
+
+def pair(files, definition, common):
+    (comparison,) = definition["sides"].values()
+    store = open_store(Path(files.store[0]).parent)
+    selections = pd.read_csv(files.selections[0], dtype={"id": str})
+    first = selections[selections["seed"] == selections["seed"].min()]
+    a, b = (first[first["side"] == side].sort_values("rank") for side in ("a", "b"))
+    classes = {}
+    if comparison["class_name"] is None and definition["show_classes"]:
+        classes = {
+            "classes_a": a["label"].to_numpy(),
+            "classes_b": b["label"].to_numpy(),
+            "class_names": store.classes,
+        }
+    return plot_selection_pair(
+        store.train.images[a["index"].to_numpy()],
+        store.train.images[b["index"].to_numpy()],
+        indices_a=a["index"].to_numpy(),
+        indices_b=b["index"].to_numpy(),
+        titles=tuple(
+            describe(comparison["dataset"], comparison[side], comparison["class_name"])
+            for side in ("a", "b")
+        ),
+        statistics=pd.read_csv(files.statistics[0]),
+        paper=dict(snakemake.params.paper),
+        **classes,
+        **common,
+    )
+
+
+def agreement(files, definition, common):
+    tables = []
+    for path, comparison in zip(files.statistics, definition["sides"].values(), strict=True):
+        tables.append(pd.read_csv(path).assign(score=comparison["a"]["score"]))
+    first = next(iter(definition["sides"].values()))
+    return plot_consistency(
+        pd.concat(tables),
+        sides=tuple(privacy_label(first[side]["privacy"]) for side in ("a", "b")),
+        k=snakemake.params.k,
+        **common,
+    )
+
+
+with job(snakemake.log[0]):
+    definition = snakemake.params.definition
+    draw = {"distribution": distribution, "pair": pair, "agreement": agreement}
+    common = {
+        "title": definition["title"],
+        "note": note(definition["stand_ins"]),
+    }
+    figure = draw[definition["kind"]](snakemake.input, definition, common)
+    save_figure(figure, snakemake.output.png, snakemake.output.pdf)
