@@ -50,7 +50,7 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
     colours = score_colours(removals)
     percent = accuracies.assign(percent=100 * accuracies["test_accuracy"])
     runs = {key: rows["percent"] for key, rows in percent.groupby(["privacy", "removal"])}
-    figure = new_figure(5.3, title, note)
+    figure = new_figure(5.0, title, note)
     axes = figure.subplots()
     step = min(0.18, GROUP / max(len(removals) - 1, 1))
     for group, level in enumerate(levels):
@@ -104,7 +104,7 @@ def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "
     styles = _privacy_styles(levels)
     columns = 2 if len(models) == 4 else min(3, len(models))
     rows = math.ceil(len(models) / columns)
-    figure = new_figure(4.6 if rows == 1 else 0.8 + 2.6 * rows, title, note)
+    figure = new_figure(4.3 if rows == 1 else 0.4 + 2.6 * rows, title, note)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, model in zip(grid, models, strict=False):
         runs = curves[curves["model"] == model]

@@ -60,7 +60,7 @@ def plot_consistency(
                 raise ValueError(f"statistics have no rows of {panel!r} for the score {name!r}")
             if panel == "overlap":
                 check_overlap(summaries[name][panel], k)
-    figure = new_figure(1.3 + 0.7 * len(names), title, note, legend_height=0.35)
+    figure = new_figure(0.9 + 0.7 * len(names), title, note, legend_height=0.35)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for panel, label, ax in zip(panels, labels, axes, strict=True):
         _draw_panel(ax, {name: summaries[name][panel] for name in names})

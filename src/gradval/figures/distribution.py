@@ -13,17 +13,19 @@ from gradval.figures.style import (
     WIDTH,
     check_images,
     draw_note,
+    draw_title,
     note_height,
     show_image,
     style,
+    title_height,
 )
 
 QUANTILES = np.linspace(0, 1, 11)
 MAX_CLASSES = 12  # classes whose distributions can still be told apart
 
-# In inches, from the top: title, images, lines to the histogram, histogram, classes, axis, note.
+# In inches, from the top: images, lines to the histogram, histogram, classes, axis, note.
 LEFT, RIGHT = 1.15, 0.25
-TITLE, STRIP, LINES, CLASS, GAP, AXIS = 0.42, 1.22, 0.3, 0.2, 0.12, 0.62
+STRIP, LINES, CLASS, GAP, AXIS = 1.22, 0.3, 0.2, 0.12, 0.62
 PLOTS = 3.5  # the histogram and the classes together
 CAPTION = 0.38
 
@@ -65,7 +67,7 @@ def plot_score_distribution(
     values = _check(scores, images)
     groups = _by_class(values, labels, class_names)
     colour = score_colours([score])[score]
-    top = TITLE if title else 0.15
+    top = title_height(title)
     height = top + STRIP + LINES + PLOTS + AXIS + note_height(note)
     figure = Figure(figsize=(WIDTH, height))
 
@@ -87,8 +89,7 @@ def plot_score_distribution(
     meaning = f"normalised {score_label(score)} (low: typical, high: atypical)"
     boxes = "   classes: quartiles, whiskers from 5% to 95%" if groups else ""
     last.set_xlabel(meaning + boxes)
-    if title:
-        figure.suptitle(title, y=1 - 0.12 / height, va="top")
+    draw_title(figure, title)
     draw_note(figure, note)
     return figure
 

@@ -20,16 +20,18 @@ from gradval.figures.style import (
     WIDTH,
     check_images,
     draw_note,
+    draw_title,
     note_height,
     show_image,
     style,
+    title_height,
 )
 from gradval.figures.summary import summarise
 
 MAX_CLASSES = 12  # rows for which the chart of class counts has room
 
 # Everything below is in inches.
-TITLE, SIDE_TITLE, LEGEND, LINE = 0.36, 0.24, 0.36, 0.22
+SIDE_TITLE, LEGEND, LINE = 0.24, 0.36, 0.22
 SHEET_WIDTH = 4.15
 SHEET_HEIGHT, CAPTIONED_HEIGHT = 3.8, 4.2
 COUNTS_WIDTH, NAME_WIDTH = 2.4, 0.95
@@ -128,12 +130,11 @@ def _draw(
     """Lay out all parts from top to bottom; all have their size in inches."""
     side_title = SIDE_TITLE * (1 + max(side.title.count("\n") for side in sides))
     table = LINE * len(rows)
-    top = MARGIN + (TITLE if title else 0)
+    top = title_height(title)
     sheet = CAPTIONED_HEIGHT if names else SHEET_HEIGHT
     height = top + side_title + sheet + LEGEND + table + (note_height(note) or MARGIN)
     figure = Figure(figsize=(WIDTH, height))
-    if title:
-        figure.suptitle(title, y=1 - MARGIN / height, va="top")
+    draw_title(figure, title)
     gap = COUNTS_WIDTH if names else 0.5
     lefts = ((WIDTH - gap) / 2 - SHEET_WIDTH, (WIDTH + gap) / 2)
     top += side_title

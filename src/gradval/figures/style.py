@@ -23,7 +23,8 @@ NOTE_STYLE: dict[str, Any] = {
     "bbox": {"facecolor": "#FFF3CD", "edgecolor": "#B8860B", "linewidth": 0.8, "pad": 3},
 }
 GREY = "#D0D0D0"
-NOTE_WIDTH = 125  # characters that fit on a line
+NOTE_WIDTH, TITLE_WIDTH = 125, 84  # characters that fit on a line
+TITLE_LINE = 0.24  # height of a line of a title in inches
 
 _SETTINGS: Any = {  # stubs type rcParams key by key, and this has many kinds of values
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same text on every machine
@@ -95,20 +96,34 @@ def new_figure(height: float, title: str, note: str, legend_height: float = 0) -
     """Make a figure that lays itself out, with a title at its top and a note at its foot.
 
     Args:
-        height: in inches, without the legend and the note.
+        height: in inches, without the title, the legend and the note.
         title, note: empty for none.
         legend_height: inches to leave free above the note.
     """
     foot = note_height(note) + legend_height
+    height += title_height(title)
     whole = height + foot
     layout = ConstrainedLayoutEngine(
         rect=(0, foot / whole, 1, height / whole), w_pad=0.08, h_pad=0.08
     )
     figure = Figure(figsize=(WIDTH, whole), layout=layout)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(textwrap.fill(title, TITLE_WIDTH))
     draw_note(figure, note)
     return figure
+
+
+def title_height(title: str) -> float:
+    """The height in inches that a title takes at the top of a figure, with its margins."""
+    lines = textwrap.wrap(title, TITLE_WIDTH)
+    return MARGIN + TITLE_LINE * len(lines) + 0.1 if lines else MARGIN
+
+
+def draw_title(figure: Figure, title: str) -> None:
+    """Write a title at the top of a figure that does not lay itself out."""
+    if title:
+        top = 1 - MARGIN / figure.get_figheight()
+        figure.suptitle(textwrap.fill(title, TITLE_WIDTH), y=top, va="top")
 
 
 def note_height(note: str) -> float:

@@ -25,7 +25,8 @@ class ChannelNormRule(LayerRule):
         activation = self.normalise(layer, inputs)
         shape = (-1,) + (1,) * (inputs.dim() - 2)
         scale, shift = layer.weight.view(shape), layer.bias.view(shape)
-        return activation, torch.addcmul(shift, activation, scale)
+        # Several times faster than `addcmul`, which is slow on operands that broadcast.
+        return activation, (activation * scale).add_(shift)
 
     def per_sample_gradients(
         self, layer: Any, activation: Tensor, output_grad: Tensor, views: int = 1
@@ -114,8 +115,9 @@ class _NormaliseGroupsBackward(Function):
         h_rows, y_rows = h.reshape(*r.shape, -1), y.reshape(*r.shape, -1)
         mean_h, mean_hy = _mean(h_rows), _mean(h_rows * y_rows)
         ctx.save_for_backward(h, y, r, mean_h, mean_hy)
-        dx = torch.addcmul(h_rows - mean_h, y_rows, mean_hy, value=-1)
-        return dx.mul_(r.unsqueeze(-1)).view_as(h)
+        # In place, because allocating large temporaries costs more than the arithmetic.
+        dx = (h_rows - mean_h).addcmul_(y_rows, mean_hy, value=-1).mul_(r.unsqueeze(-1))
+        return dx.view_as(h)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,8 +125,8 @@ class _NormaliseGroupsBackward(Function):
         h_rows, y_rows, v_rows = (t.reshape(*r.shape, -1) for t in (h, y, v))
         r_ = r.unsqueeze(-1)
         mean_v, mean_vy, mean_vh = _mean(v_rows), _mean(v_rows * y_rows), _mean(v_rows * h_rows)
-        dh = torch.addcmul(v_rows - mean_v, y_rows, mean_vy, value=-1).mul_(r_)
-        dy = torch.addcmul(v_rows * (-r_ * mean_hy), h_rows, -r_ * mean_vy)
+        dh = (v_rows - mean_v).addcmul_(y_rows, mean_vy, value=-1).mul_(r_)
+        dy = (v_rows * (-r_ * mean_hy)).addcmul_(h_rows, -r_ * mean_vy)
         dr = h_rows.shape[-1] * (mean_vh - mean_v * mean_h - mean_vy * mean_hy)
         return dh.view_as(h), dy.view_as(y), dr.squeeze(-1)
 

@@ -1,0 +1,74 @@
+"""The six architectures: what the paper calls them, without batch statistics, at every size."""
+
+import pytest
+import torch
+from opacus.validators import ModuleValidator
+from torch import nn
+
+from gradval.models import ARCHITECTURES, build_model, group_norm, parameter_count
+
+# Parameters of torchvision's own models with 1,000 classes; BatchNorm and GroupNorm have as many.
+TORCHVISION = {
+    "resnet18": 11_689_512,
+    "resnet101": 44_549_160,
+    "resnext101": 88_791_336,
+    "wideresnet50": 68_883_240,
+    "wideresnet101": 126_886_696,
+}
+
+
+@pytest.mark.parametrize(("name", "parameters"), TORCHVISION.items())
+def test_full_width_models_are_the_known_ones(name, parameters):
+    with torch.device("meta"):
+        model = build_model(name, channels=3, classes=1000, image_size=224)
+    assert parameter_count(model) == parameters
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(("channels", "size"), [(1, 8), (3, 32), (1, 72)])
+def test_every_model_runs_narrow_and_suits_dp(name, channels, size):
+    model = build_model(name, channels=channels, classes=4, image_size=size, width=8, groups=4)
+    assert ModuleValidator.validate(model, strict=False) == []
+    assert model(torch.randn(2, channels, size, size)).shape == (2, 4)
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
+    assert not any(getattr(m, "inplace", False) for m in model.modules())
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_samples_do_not_influence_each_other(name):
+    model = build_model(name, channels=1, classes=4, image_size=8, width=8, groups=4).double()
+    images = torch.randn(3, 1, 8, 8, dtype=torch.float64)
+    torch.testing.assert_close(model(images)[1:2], model(images[1:2]), rtol=1e-9, atol=1e-12)
+
+
+def test_small_images_keep_their_size_in_the_stem():
+    small = build_model("resnet18", channels=3, classes=2, image_size=32)
+    large = build_model("resnet18", channels=3, classes=2, image_size=224)
+    assert small.conv1.stride == (1, 1) and small.conv1.kernel_size == (3, 3)
+    assert isinstance(small.maxpool, nn.Identity)
+    assert large.conv1.stride == (2, 2) and isinstance(large.maxpool, nn.MaxPool2d)
+
+
+def test_a_seed_fixes_the_weights_and_nothing_else():
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first, second, other = (
+        build_model("resnet9", channels=1, classes=3, image_size=8, width=4, seed=seed)
+        for seed in (7, 7, 8)
+    )
+    assert torch.equal(before, torch.get_rng_state())
+    pairs = list(zip(first.parameters(), second.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert not all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(("channels", "groups", "expected"), [(64, 32, 16), (8, 32, 2), (12, 16, 3)])
+def test_groups_hold_at_least_four_channels(channels, groups, expected):
+    assert group_norm(channels, groups).num_groups == expected
+
+
+def test_unknown_architecture_is_named():
+    with pytest.raises(ValueError, match="unknown architecture 'vgg'; known are resnet9"):
+        build_model("vgg", channels=1, classes=2, image_size=8)

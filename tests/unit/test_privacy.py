@@ -1,0 +1,187 @@
+"""Accounting against known values, plans that meet their target, ledgers that can be recomputed."""
+
+import json
+import math
+from itertools import pairwise
+
+import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+from gradval.privacy import ledger as ledgers
+from gradval.privacy.accountants import SampledGaussian, calibrate_noise, epsilon
+from gradval.privacy.plan import phase_of, phases_from_dict, phases_to_dict, plan_phases
+
+
+def gaussian_epsilon(noise: float, delta: float) -> float:
+    """Epsilon of one Gaussian mechanism of sensitivity 1 (Balle and Wang, 2018, theorem 8)."""
+
+    def excess(value: float) -> float:
+        a, b = 1 / (2 * noise), value * noise
+        return norm.cdf(a - b) - math.exp(value) * norm.cdf(-a - b) - delta
+
+    return brentq(excess, 1e-6, 100)
+
+
+@pytest.mark.parametrize("noise", [0.7, 1.0, 3.0])
+def test_unsampled_gaussian_agrees_with_the_closed_form(noise):
+    # Steps compose like one mechanism with noise / sqrt(steps).
+    event = SampledGaussian(1.0, noise * math.sqrt(5), 5)
+    assert epsilon([event], 1e-5) == pytest.approx(gaussian_epsilon(noise, 1e-5), rel=2e-3)
+
+
+def test_published_setting():
+    # De et al. (2022) and facebookresearch/tan: sigma 3, 2,500 steps of 4,096 of 50,000.
+    event = SampledGaussian(4096 / 50000, 3.0, 2500)
+    assert epsilon([event], 1e-5, "pld") == pytest.approx(6.58, abs=0.02)
+    assert epsilon([event], 1e-5, "rdp") == pytest.approx(7.10, abs=0.05)
+    assert epsilon([event], 1e-5, "prv") == pytest.approx(6.58, abs=0.03)
+
+
+def test_epsilon_moves_the_right_way():
+    base = SampledGaussian(0.1, 1.5, 100)
+    value = epsilon([base], 1e-5)
+    assert epsilon([SampledGaussian(0.1, 2.0, 100)], 1e-5) < value
+    assert epsilon([SampledGaussian(0.2, 1.5, 100)], 1e-5) > value
+    assert epsilon([SampledGaussian(0.1, 1.5, 200)], 1e-5) > value
+    assert epsilon([base], 1e-3) < value
+    assert epsilon([base, base], 1e-5) == pytest.approx(
+        epsilon([SampledGaussian(0.1, 1.5, 200)], 1e-5), rel=1e-3
+    )
+    assert epsilon([], 1e-5) == epsilon([SampledGaussian(0.1, 1.5, 0)], 1e-5) == 0
+
+
+@pytest.mark.parametrize("target", [0.5, 1, 4, 8, 20])
+def test_calibrated_noise_meets_the_target_and_hardly_more(target):
+    def events(noise):
+        return [SampledGaussian(0.18, noise, 112)]
+
+    noise = calibrate_noise(events, target, 1e-4)
+    assert epsilon(events(noise), 1e-4) <= target
+    assert epsilon(events(noise / 1.002), 1e-4) > target
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match="sampling_rate"):
+        SampledGaussian(1.5, 1, 1)
+    with pytest.raises(ValueError, match="noise_multiplier"):
+        SampledGaussian(0.5, 0, 1)
+    with pytest.raises(ValueError, match="unknown accountant 'gdp'"):
+        epsilon([], 1e-5, "gdp")
+    with pytest.raises(ValueError, match="delta"):
+        epsilon([], 1.0)
+
+
+PLAN = {
+    "batch_size": 256,
+    "epochs": 30,
+    "first_epochs": 10,
+    "second_epochs": 20,
+    "removed_fraction": 0.25,
+    "delta": 1e-4,
+}
+
+
+def test_plan_composes_to_the_target_for_those_kept():
+    phases = plan_phases(1437, **PLAN, target_epsilon=4)
+    for names in (("full",), ("first", "second_pruned"), ("first", "second_unpruned")):
+        total = epsilon([phases[name].event() for name in names], 1e-4)
+        assert 3.99 < total <= 4
+    assert phases["first"].noise_multiplier == phases["second_pruned"].noise_multiplier
+    assert epsilon([phases["first"].event()], 1e-4) < 4
+
+
+def test_batch_size_stays_and_the_rate_rises_when_the_set_shrinks():
+    phases = plan_phases(1000, **PLAN, target_epsilon=None)
+    assert phases["second_pruned"].samples == 750
+    for phase in phases.values():
+        assert phase.expected_batch_size == pytest.approx(256)
+    assert phases["second_pruned"].sampling_rate > phases["first"].sampling_rate
+    assert phases["second_pruned"].steps == round(20 * 750 / 256)
+    with pytest.raises(ValueError, match="without noise"):
+        phases["full"].event()
+
+
+def test_a_batch_larger_than_the_set_takes_everyone():
+    assert phase_of(100, 256, 3) == phase_of(100, 100, 3)
+    assert phase_of(100, 256, 3).sampling_rate == 1 and phase_of(100, 256, 3).steps == 3
+
+
+def test_plan_survives_json():
+    phases = plan_phases(500, **PLAN, target_epsilon=8)
+    assert phases_from_dict(json.loads(json.dumps(phases_to_dict(phases)))) == phases
+
+
+def make_ledger(accountants=("pld", "rdp")):
+    events = [
+        ledgers.event_record(
+            SampledGaussian(q, 1.6, 40), phase=phase, clipping_norm=1.0, samples=n
+        )
+        for phase, q, n in (("first", 0.18, 1437), ("second", 0.24, 1078))
+    ]
+    return ledgers.private_ledger(
+        events,
+        {"kept": (0, 1), "removed": (0,)},
+        delta=1e-4,
+        target_epsilon=8,
+        accountants=accountants,
+        notes=[ledgers.RAW_SELECTION],
+    )
+
+
+def test_ledger_can_be_recomputed_from_its_file(tmp_path):
+    path = tmp_path / "ledger.json"
+    path.write_text(json.dumps(make_ledger()))
+    rows = ledgers.recompute(path)
+    assert [(group, accountant) for group, accountant, _, _ in rows] == [
+        ("kept", "pld"),
+        ("kept", "rdp"),
+        ("removed", "pld"),
+        ("removed", "rdp"),
+    ]
+    assert all(ledgers.agrees(stated, again) for *_, stated, again in rows)
+    spent = {(group, accountant): stated for group, accountant, stated, _ in rows}
+    assert spent["removed", "pld"] < spent["kept", "pld"] < spent["kept", "rdp"]
+
+
+def test_forged_ledger_is_found_out(tmp_path):
+    path = tmp_path / "ledger.json"
+    forged = make_ledger()
+    forged["groups"][0]["epsilon"]["pld"] *= 0.9
+    path.write_text(json.dumps(forged))
+    verdicts = [ledgers.agrees(stated, again) for *_, stated, again in ledgers.recompute(path)]
+    assert verdicts == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x.pop("delta"), "'delta' is a required property"),
+        (lambda x: x["events"][0].update(sampling="shuffled"), r"events\[0\]\.sampling"),
+        (lambda x: x["events"][1].update(noise_multiplier=0), r"events\[1\]\.noise_multiplier"),
+        (lambda x: x.update(epsilon=3), "Additional properties"),
+    ],
+)
+def test_ledger_schema_names_what_is_wrong(change, message):
+    ledger = make_ledger(("pld",))
+    change(ledger)
+    with pytest.raises(ValueError, match=message):
+        ledgers.check(ledger)
+
+
+def test_noise_scale_and_spent_epsilon():
+    ledger = make_ledger(("pld",))
+    ledger["events"][-1]["clipping_norm"] = 0.5
+    assert ledgers.noise_scale(ledger) == pytest.approx(0.8)
+    assert ledgers.spent_epsilon(ledger) == ledger["groups"][0]["epsilon"]["pld"]
+    plain = ledgers.non_private_ledger()
+    ledgers.check(plain)
+    assert ledgers.noise_scale(plain) == 1 and ledgers.spent_epsilon(plain) is None
+
+
+def test_noise_falls_as_the_target_rises():
+    noises = [
+        plan_phases(1437, **PLAN, target_epsilon=target)["full"].noise_multiplier
+        for target in (1, 4, 8)
+    ]
+    assert all(a > b for a, b in pairwise(noises))

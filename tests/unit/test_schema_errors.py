@@ -1,0 +1,68 @@
+"""Violations of the config's schema in one line."""
+
+from copy import deepcopy
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from gradval.schema_errors import explain
+
+ROOT = Path(__file__).parents[2]
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+def explanation(path, value):
+    config = deepcopy(CONFIG)
+    *folders, key = path.split(".")
+    block = config
+    for folder in folders:
+        block = block[folder]
+    block[key] = value
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    return explain(next(validator.iter_errors(config)))
+
+
+def test_the_default_config_is_valid():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator(SCHEMA).validate(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("sede", 1, "config: unknown key 'sede'; allowed are comparisons, datasets, figures"),
+        ("training.default.lr", 1.0, "training.default: unknown key 'lr'; allowed are batch_size"),
+        (
+            "datasets.digits.delta",
+            "1e-4",
+            "datasets.digits.delta: '1e-4' is text, but must be a number; YAML reads 1e-4 as text, "
+            "write 1.0e-4",
+        ),
+        ("grid.seeds", 3, "grid.seeds: 3 is a number, but must be a list"),
+        ("training.default.epochs", 0, "training.default.epochs: must be above 0, but is 0"),
+        ("pruning.fraction", 1.5, "pruning.fraction: must be below 1, but is 1.5"),
+        ("training.default.batch_size", 2.5, "training.default.batch_size: 2.5 is a number, but"),
+        (
+            "models.resnet9.architecture",
+            "vgg",
+            "models.resnet9.architecture: 'vgg' is not allowed; use one of resnet9, resnet18, "
+            "resnet101, resnext101, wideresnet50 or wideresnet101",
+        ),
+        ("grid.privacy", ["eps0"], "grid.privacy.0: 'eps0' is not allowed; use nonprivate, or eps"),
+        ("grid.seeds", [1, 1], "grid.seeds: lists something twice"),
+        ("grid.seeds", [], "grid.seeds: needs at least 1 entry"),
+        (
+            "stand_ins.bird",
+            2,
+            "stand_ins.bird: 2 is a number, but must be text or null; write it in quotes: '2'",
+        ),
+        ("privacy", {}, "privacy: the key 'accountants' is missing"),
+        ("training.private", None, "training.private: None is empty, but must be a block of keys"),
+    ],
+)
+def test_one_line_names_the_key_and_what_is_allowed(path, value, expected):
+    text = explanation(path, value)
+    assert text.startswith(expected) and "\n" not in text

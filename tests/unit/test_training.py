@@ -1,0 +1,304 @@
+"""Training: the executed step is the planned one, and an interruption changes nothing."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from gradval.loading import NormalisedImages
+from gradval.models import build_model
+from gradval.privacy.plan import PhasePlan
+from gradval.training.checkpoints import (
+    Checkpoints,
+    checkpoint_steps,
+    load_weights,
+    save_checkpoints,
+    save_weights,
+)
+from gradval.training.evaluation import evaluate
+from gradval.training.loop import Trainer, TrainingData, TrainingDiverged
+from gradval.training.recipe import Recipe, derive_seed
+from gradval.training.resume import load_state, save_state
+from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep
+
+OPTIONS = {
+    "epochs": 1,
+    "first_epochs": 1,
+    "second_epochs": 1,
+    "batch_size": 16,
+    "physical_batch_size": 64,
+    "learning_rate": 0.2,
+    "schedule": "constant",
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "ema_decay": 0.0,
+    "clipping_norm": 0.7,
+    "clipping": "bookkeeping",
+    "checkpoints": 3,
+}
+
+
+def tiny_model(seed=0, dtype=torch.float32):
+    model = build_model("resnet9", channels=1, classes=3, image_size=8, width=4, groups=2, seed=seed)
+    return model.to(dtype)
+
+
+def tiny_data(n=40, dtype=torch.float32):
+    rng = np.random.default_rng(0)
+    labels = torch.arange(n) % 3
+    pixels = rng.integers(0, 256, (n, 1, 8, 8), dtype=np.uint8)
+    images = NormalisedImages(pixels, [0.5], [0.3], dtype=dtype)
+    return TrainingData(images, labels, images, labels)
+
+
+def trainer(phase=None, recipe=None, **options):
+    phase = phase or PhasePlan(40, 0.4, 9, 1.1)
+    recipe = Recipe.from_config(OPTIONS | (recipe or {}))
+    return Trainer(tiny_model(), tiny_data(), phase, recipe, seed=5, **options)
+
+
+def gradients_one_by_one(model, images, labels):
+    """Naive per-sample gradients as a list (samples) of lists (parameters)."""
+    parameters = list(model.parameters())
+    return [
+        torch.autograd.grad(F.cross_entropy(model(x[None]), y[None]), parameters)
+        for x, y in zip(images, labels, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("kind", PRIVATE_STEPS)
+@pytest.mark.parametrize("sizes", [(7,), (3, 4), (1, 6), ()])
+def test_private_step_is_the_naive_one_without_noise(kind, sizes):
+    model, reference = tiny_model(dtype=torch.float64), tiny_model(dtype=torch.float64)
+    data = tiny_data(dtype=torch.float64)
+    step = PRIVATE_STEPS[kind](
+        model,
+        torch.optim.SGD(model.parameters(), lr=0.3),
+        10.0,
+        noise_multiplier=0.0,
+        clipping_norm=0.7,
+        generator=torch.Generator(),
+    )
+    start = 0
+    for size in sizes:
+        step.accumulate(data.images[start : start + size], data.labels[start : start + size])
+        start += size
+    step.update()
+    sums = [torch.zeros_like(p) for p in reference.parameters()]
+    for gradient in gradients_one_by_one(reference, data.images[0:start], data.labels[:start]):
+        norm = torch.cat([g.flatten() for g in gradient]).norm()
+        for total, g in zip(sums, gradient, strict=True):
+            total += g * min(1.0, 0.7 / float(norm + 1e-6))
+    for new, old, total in zip(model.parameters(), reference.parameters(), sums, strict=True):
+        # The denominator is the expected batch size, not the number of samples drawn.
+        torch.testing.assert_close(new, old - 0.3 * total / 10, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", PRIVATE_STEPS)
+def test_noise_has_the_accounted_scale_even_in_an_empty_step(kind):
+    model = tiny_model()
+    before = torch.cat([p.detach().flatten() for p in model.parameters()])
+    step = PRIVATE_STEPS[kind](
+        model,
+        torch.optim.SGD(model.parameters(), lr=1.0),
+        10.0,
+        noise_multiplier=3.0,
+        clipping_norm=0.7,
+        generator=torch.Generator().manual_seed(0),
+    )
+    step.update()
+    change = torch.cat([p.detach().flatten() for p in model.parameters()]) - before
+    expected = 3.0 * 0.7 / 10
+    # Standard error of a standard deviation over n values is about 1 / sqrt(2 n).
+    tolerance = 5 / (2 * len(change)) ** 0.5
+    assert float(change.std()) == pytest.approx(expected, rel=tolerance)
+    assert abs(float(change.mean())) < 5 * expected / len(change) ** 0.5
+
+
+def test_non_private_step_is_the_plain_gradient():
+    model, reference = tiny_model(), tiny_model()
+    data = tiny_data()
+    step = NonPrivateStep(model, torch.optim.SGD(model.parameters(), lr=0.3), 10.0)
+    losses = step.accumulate(data.images[0:7], data.labels[:7])
+    step.update()
+    F.cross_entropy(reference(data.images[0:7]), data.labels[:7], reduction="sum").backward()
+    for new, old in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(new, old - 0.03 * old.grad, rtol=1e-5, atol=1e-7)
+    assert losses.shape == (7,)
+
+
+def run_weights(**options):
+    return trainer(**options).run().weights
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def assert_close(a, b):
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-5)
+
+
+def test_the_way_of_clipping_and_the_physical_batch_do_not_change_the_result():
+    base = run_weights()
+    assert_close(base, run_weights(recipe={"clipping": "hooks"}))
+    assert_close(base, run_weights(recipe={"physical_batch_size": 5}))
+
+
+def test_same_seed_same_weights_other_seed_other_weights():
+    assert_same(run_weights(), run_weights())
+    other = Trainer(
+        tiny_model(), tiny_data(), PhasePlan(40, 0.4, 9, 1.1), Recipe.from_config(OPTIONS), seed=6
+    )
+    weights, base = other.run().weights, run_weights()
+    assert not all(torch.equal(weights[name], base[name]) for name in base)
+
+
+def test_sampling_is_poisson_at_the_planned_rate(monkeypatch):
+    job = trainer(PhasePlan(40, 0.3, 400, 1.0))
+    drawn = []
+
+    def record(chunk):
+        drawn.append(chunk)
+        return torch.zeros(len(chunk))
+
+    monkeypatch.setattr(job, "_accumulate", record)
+    for _ in range(400):
+        job._take_step()
+    counts = torch.bincount(torch.cat(drawn), minlength=40)
+    # 400 independent draws for each of 40 samples: binomial(16000, 0.3), sd 58.
+    assert abs(int(counts.sum()) - 4800) < 5 * 58
+    sizes = torch.tensor([len(chunk) for chunk in drawn], dtype=torch.float64)
+    # The batch size is binomial(40, 0.3) with variance 8.4: not fixed, not shuffled.
+    assert 6.5 < float(sizes.var()) < 10.5
+    assert all(len(chunk.unique()) == len(chunk) for chunk in drawn)
+
+
+@pytest.mark.parametrize("noise", [None, 1.1])
+@pytest.mark.parametrize("recipe", [{}, {"ema_decay": 0.9, "schedule": "cosine"}])
+def test_interruptions_at_any_step_change_nothing(tmp_path, noise, recipe):
+    phase = PhasePlan(40, 0.4, 9, noise)
+    base = trainer(phase, recipe).run()
+    path = tmp_path / "resume.pt"
+    for stop_at in (1, 3, 4, 8):
+        job = trainer(phase, recipe, resume_path=path, fingerprint="x", save_every=0)
+        with pytest.raises(KeyboardInterrupt):
+            run_until(job, stop_at)
+    result = trainer(phase, recipe, resume_path=path, fingerprint="x").run()
+    assert_same(base.weights, result.weights)
+    assert result.metrics == base.metrics and result.steps == base.steps == 9
+    for a, b in zip(base.checkpoints, result.checkpoints, strict=True):
+        assert_same(a, b)
+    # What is finished is not trained again.
+    again = trainer(phase, recipe, resume_path=path, fingerprint="x")
+    again._take_step = None
+    assert_same(again.run().weights, base.weights)
+
+
+def run_until(job, step):
+    take = job._take_step
+
+    def take_or_stop():
+        if job.progress.step >= step:
+            raise KeyboardInterrupt
+        take()
+
+    job._take_step = take_or_stop
+    job.run()
+
+
+def test_state_of_another_run_is_not_used_and_a_damaged_one_is_named(tmp_path):
+    path = tmp_path / "resume.pt"
+    save_state({"a": 1}, path, "mine")
+    assert load_state(path, "mine") == {"a": 1}
+    assert load_state(path, "another") is None
+    assert load_state(tmp_path / "none.pt", "mine") is None
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"resume\.pt: damaged resume file .* delete it"):
+        load_state(path, "mine")
+
+
+@pytest.mark.parametrize("noise", [None, 0.5])
+def test_divergence_stops_with_step_samples_and_hyper_parameters(noise):
+    recipe = {"learning_rate": 1e30, "momentum": 0.0}
+    with pytest.raises(TrainingDiverged, match=r"step \d+ of 9, samples .*learning_rate 1e\+30"):
+        trainer(PhasePlan(40, 0.4, 9, noise), recipe).run()
+
+
+def test_average_starts_with_a_short_memory():
+    job = trainer(recipe={"ema_decay": 0.9})
+    job.run()
+    assert job.average.n_averaged == 9
+    mean = job._average_parameter(torch.tensor(1.0), torch.tensor(0.0), 1)
+    assert float(mean) == pytest.approx(2 / 11)
+    assert float(job._average_parameter(torch.tensor(1.0), torch.tensor(0.0), 10_000)) == (
+        pytest.approx(0.9)
+    )
+
+
+def test_plan_for_other_data_is_refused():
+    with pytest.raises(ValueError, match="samples from 41 images, but there are 40"):
+        trainer(PhasePlan(41, 0.4, 9, 1.0))
+
+
+def test_learning_rate_schedules():
+    cosine = Recipe.from_config(OPTIONS | {"schedule": "cosine"})
+    rates = [cosine.learning_rate_at(step, 10) for step in (0, 5, 10)]
+    assert rates == pytest.approx([0.2, 0.1, 0.0])
+    assert Recipe.from_config(OPTIONS).learning_rate_at(9, 10) == 0.2
+
+
+@pytest.mark.parametrize("change", [{"warmup": 3}, {"epochs": None}])
+def test_recipe_names_missing_and_unknown_keys(change):
+    options = {k: v for k, v in (OPTIONS | change).items() if v is not None}
+    with pytest.raises(ValueError, match=r"training: (unknown key warmup|epochs is missing)"):
+        Recipe.from_config(options)
+
+
+def test_streams_are_distinct():
+    seeds = {derive_seed(0, "a"), derive_seed(0, "b"), derive_seed(1, "a"), derive_seed("0/a")}
+    assert len(seeds) == 3 and all(0 <= s < 2**63 for s in seeds)
+
+
+def test_checkpoints_are_even_and_end_at_the_end():
+    assert checkpoint_steps(100, 5) == [20, 40, 60, 80, 100]
+    assert checkpoint_steps(7, 7) == [1, 2, 3, 4, 5, 6, 7]
+    assert checkpoint_steps(11, 3)[-1] == 11
+    with pytest.raises(ValueError, match="5 checkpoints do not fit into 4 training steps"):
+        checkpoint_steps(4, 5)
+
+
+def test_checkpoints_come_back_in_order_again_and_again(tmp_path):
+    path = tmp_path / "checkpoints.safetensors"
+    states = [tiny_model(seed).state_dict() for seed in range(12)]
+    save_checkpoints(states, path)
+    checkpoints = Checkpoints(path, tiny_model(99))
+    assert len(checkpoints) == 12
+    for _ in range(2):
+        for module, state in zip(checkpoints, states, strict=True):
+            assert_same(module.state_dict(), state)
+
+
+def test_damaged_weights_are_named(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_weights(tiny_model().state_dict(), path)
+    assert_same(load_weights(path), tiny_model().state_dict())
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"weights\.safetensors: not a readable safetensors file"):
+        load_weights(path)
+    with pytest.raises(ValueError, match=r"weights\.safetensors: not a readable safetensors file"):
+        Checkpoints(path, tiny_model())
+
+
+def test_evaluation_is_the_same_for_any_batch_size():
+    model, data = tiny_model(), tiny_data()
+    whole = evaluate(model, data.images, data.labels)
+    parts = evaluate(model, data.images, data.labels, batch_size=7)
+    logits = model(data.images[0:40])
+    assert whole.accuracy == parts.accuracy
+    assert whole.accuracy == int((logits.argmax(1) == data.labels).sum()) / 40
+    assert whole.loss == pytest.approx(float(F.cross_entropy(logits, data.labels)), rel=1e-5)
+    assert model.training
