@@ -1,7 +1,7 @@
 """Removal of part of a training set (paper, section 4.6 and Table 1).
 
-`loss`, `grad_norm`, ... remove the samples with the largest score. Two controls that the paper lacks
-tell what a removal means: `random` removes as many at random, `none` removes nothing.
+`loss`, `grad_norm`, ... remove the samples with the largest score. Two controls that the paper
+lacks tell what a removal means: `random` removes as many at random, `none` removes nothing.
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ from jsonschema.exceptions import ValidationError
 
 def explain(error: ValidationError) -> str:
     """Explain a validation error of a config in one line for its author."""
-    where = ".".join(str(part) for part in error.absolute_path) or "config"
+    where = ".".join(str(part) for part in error.absolute_path) or "top level"
     return f"{where}: {_reason(error)}"
 
 
@@ -26,9 +26,8 @@ def _reason(error: ValidationError) -> str:
         case "enum":
             return f"{value!r} is not allowed; use one of {_list(rule)}"
         case "type":
-            return (
-                f"{value!r} is {_type_of(value)}, but must be {_list(_types(rule))}{_hint(value)}"
-            )
+            must = f"must be {_list(_types(rule))}{_hint(value, rule)}"
+            return f"{value!r} is {_type_of(value)}, but {must}"
         case "pattern":
             return f"{value!r} is not allowed; use {error.schema['description']}"
         case "minimum":
@@ -73,11 +72,11 @@ def _type_of(value: Any) -> str:
             return "a block of keys"
 
 
-def _hint(value: Any) -> str:
+def _hint(value: Any, rule: str | list[str]) -> str:
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value):
         mantissa, exponent = re.split("[eE]", value)
         return f"; YAML reads {value} as text, write {mantissa}.0e{exponent}"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and "string" in rule:
         return f"; write it in quotes: {str(value)!r}"
     return ""
 

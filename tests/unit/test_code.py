@@ -43,7 +43,10 @@ def test_vog_concerns_scoring_alone(package):
 
 
 def test_training_loop_concerns_training_alone(package):
-    assert changed_by(package / "training/loop.py", "\nX = 1\n") == {"train_model", "retrain_pruned"}
+    assert changed_by(package / "training/loop.py", "\nX = 1\n") == {
+        "train_model",
+        "retrain_pruned",
+    }
 
 
 def test_ghost_norms_concern_scores_and_training(package):

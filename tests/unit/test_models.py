@@ -64,7 +64,9 @@ def test_a_seed_fixes_the_weights_and_nothing_else():
     )
 
 
-@pytest.mark.parametrize(("channels", "groups", "expected"), [(64, 32, 16), (8, 32, 2), (12, 16, 3)])
+@pytest.mark.parametrize(
+    ("channels", "groups", "expected"), [(64, 32, 16), (8, 32, 2), (12, 16, 3)]
+)
 def test_groups_hold_at_least_four_channels(channels, groups, expected):
     assert group_norm(channels, groups).num_groups == expected
 

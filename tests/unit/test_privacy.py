@@ -114,9 +114,7 @@ def test_plan_survives_json():
 
 def make_ledger(accountants=("pld", "rdp")):
     events = [
-        ledgers.event_record(
-            SampledGaussian(q, 1.6, 40), phase=phase, clipping_norm=1.0, samples=n
-        )
+        ledgers.event_record(SampledGaussian(q, 1.6, 40), phase=phase, clipping_norm=1.0, samples=n)
         for phase, q, n in (("first", 0.18, 1437), ("second", 0.24, 1078))
     ]
     return ledgers.private_ledger(

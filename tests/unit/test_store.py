@@ -27,7 +27,9 @@ def small_store() -> Store:
         images = rng.integers(0, 256, (n, 3, 4, 5), dtype=np.uint8)
         return Split(images, np.arange(n) % 2, [f"image-{i}" for i in range(n)])
 
-    return Store("toy", ("cat", "dog"), (0.5,) * 3, (0.25,) * 3, split(6), split(4), {"source": "x"})
+    return Store(
+        "toy", ("cat", "dog"), (0.5,) * 3, (0.25,) * 3, split(6), split(4), {"source": "x"}
+    )
 
 
 def test_store_survives_the_disk(tmp_path):
@@ -55,7 +57,9 @@ def test_digits_are_the_real_ones_split_by_class():
         positions = [int(i.split("/")[1]) for i in split.ids]
         np.testing.assert_array_equal(bunch.target[positions], split.labels)
         # 16 grey levels above zero become 0..255.
-        np.testing.assert_allclose(split.images[:, 0] / 255, bunch.images[positions] / 16, atol=2e-3)
+        np.testing.assert_allclose(
+            split.images[:, 0] / 255, bunch.images[positions] / 16, atol=2e-3
+        )
     shares = np.bincount(store.test.labels) / np.bincount(bunch.target)
     assert np.abs(shares - 0.2).max() < 0.01
 

@@ -115,7 +115,11 @@ def test_actors_of_claims(config):
     [
         ("grid.models", ["vgg"], "grid.models: 'vgg' is not known; allowed are resnet9, resnet18"),
         ("comparisons.fig6.a.score", "shapley", "comparisons.fig6.a.score: 'shapley' is not known"),
-        ("stand_ins.bird", "11", "stand_ins.bird: data set digits has no class '11'; allowed are 0"),
+        (
+            "stand_ins.bird",
+            "11",
+            "stand_ins.bird: data set digits has no class '11'; allowed are 0",
+        ),
         ("comparisons.fig2.class", "emu", "comparisons.fig2.class: data set digits has no class"),
         ("stand_ins.cifar10", "mnist", "stand_ins.cifar10: 'mnist' is not one of datasets: digits"),
         ("pruning.model", "vgg", "pruning.model: 'vgg' is neither one of models"),

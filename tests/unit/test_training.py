@@ -39,7 +39,9 @@ OPTIONS = {
 
 
 def tiny_model(seed=0, dtype=torch.float32):
-    model = build_model("resnet9", channels=1, classes=3, image_size=8, width=4, groups=2, seed=seed)
+    model = build_model(
+        "resnet9", channels=1, classes=3, image_size=8, width=4, groups=2, seed=seed
+    )
     return model.to(dtype)
 
 

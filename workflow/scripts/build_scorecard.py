@@ -21,7 +21,7 @@ with job(snakemake.log[0]):
     evidence = Evidence(
         statistics=read_all(files.statistics),
         selections=read_selections(files.selections),
-        runs=pd.read_csv(files.pruned) if "pruned" in files.keys() else pd.DataFrame(),
+        runs=pd.read_csv(files.pruned) if hasattr(files, "pruned") else pd.DataFrame(),
         full=pd.read_csv(files.full),
     )
     actors = {

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from gradval.evidence.ledgers import ledger_page, ledger_rows
 from gradval.files import atomic_path, read_json
 from gradval.jobs import job
-from gradval.evidence.ledgers import ledger_page, ledger_rows
 
 # results/{dataset}/{model}/{privacy}/seed{seed}/...
 KEYS = ("dataset", "model", "privacy", "seed")
@@ -14,7 +14,7 @@ KEYS = ("dataset", "model", "privacy", "seed")
 
 def key_of(path):
     """Data set, model, privacy level and seed from the path of a run's file."""
-    _, dataset, model, privacy, seed, *rest = Path(path).parts
+    _, dataset, model, privacy, seed, *_ = Path(path).parts
     return dict(zip(KEYS, (dataset, model, privacy, int(seed.removeprefix("seed"))), strict=True))
 
 

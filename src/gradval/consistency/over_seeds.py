@@ -1,8 +1,9 @@
 """A comparison over all seeds: the same seed, other seeds, and the ceiling, each beside chance.
 
-A seed fixes the initial weights of a model for every privacy level. Runs that share a seed therefore
-share more than their setting, and are kept apart from runs that do not. The ceiling is what two seeds
-of one and the same setting have in common: no two settings can be expected to agree better.
+A seed fixes the initial weights of a model for every privacy level. Runs that share a seed
+therefore share more than their setting, and are kept apart from runs that do not. The ceiling is
+what two seeds of one and the same setting have in common: no two settings can be expected to agree
+better.
 """
 
 from collections.abc import Iterator, Mapping

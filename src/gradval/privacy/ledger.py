@@ -1,8 +1,9 @@
 """The privacy ledger: what a training run executed, and the epsilon that anyone can recompute.
 
-A ledger is a JSON document, checked against `ledger.schema.json`. It lists every executed event and,
-for each group of people who were treated differently (everyone; or those kept and those removed by
-pruning), which events concern them and the epsilon of their composition under each accountant.
+A ledger is a JSON document, checked against `ledger.schema.json`. It lists every executed event
+and, for each group of people who were treated differently (everyone; or those kept and those
+removed by pruning), which events concern them and the epsilon of their composition under each
+accountant.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,9 +24,9 @@ NON_PRIVATE = (
     "weights nor its scores."
 )
 RAW_SELECTION = (
-    "Which samples were kept was decided from raw, non-private scores of the first phase. The stated "
-    "epsilon therefore bounds what the weights reveal about a sample given that selection; the "
-    "selection itself carries no differential privacy guarantee."
+    "Which samples were kept was decided from raw, non-private scores of the first phase. The "
+    "stated epsilon therefore bounds what the weights reveal about a sample given that selection; "
+    "the selection itself carries no differential privacy guarantee."
 )
 FIXED_SEED = (
     "The noise was drawn from a seeded generator, so that the study can be reproduced. Publishing "

@@ -1,10 +1,10 @@
 """The privacy plan: sampling rates, steps and noise of every phase, fixed before training starts.
 
 A full run has one phase. A pruned run has two: the `first` phase trains on everyone, the second on
-those who are kept. The noise of both phases is solved once, so that a kept sample's composed epsilon
-meets the target at the end. The expected batch size stays, so the sampling rate rises when the set
-shrinks. The control without removal continues from the same first phase; the noise of its second
-phase is solved given the first, so that it too meets the target.
+those who are kept. The noise of both phases is solved once, so that a kept sample's composed
+epsilon meets the target at the end. The expected batch size stays, so the sampling rate rises when
+the set shrinks. The control without removal continues from the same first phase; the noise of its
+second phase is solved given the first, so that it too meets the target.
 """
 
 from collections.abc import Mapping

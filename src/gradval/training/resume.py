@@ -1,9 +1,9 @@
 """The state of an interrupted training run, on disk.
 
 A resume file holds everything that the remaining steps depend on: weights, average, optimiser, both
-random generators, the step count (from which the accountant's history follows, since every step of a
-phase is the same event), metrics and VoG checkpoints taken so far. A run that resumes therefore draws
-the very samples and noise that the uninterrupted run would have drawn.
+random generators, the step count (from which the accountant's history follows, since every step of
+a phase is the same event), metrics and VoG checkpoints taken so far. A run that resumes therefore
+draws the very samples and noise that the uninterrupted run would have drawn.
 """
 
 from pathlib import Path

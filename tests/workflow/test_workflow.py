@@ -1,0 +1,193 @@
+"""The workflow as a user runs it, on a minimal config, in a copy of the checkout."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MINIMAL = "tests/workflow/config.yaml"
+PARTS = ("Snakefile", "config.yaml", "workflow", "src", "tests/workflow", "profiles", "envs")
+
+
+def snakemake(folder, *arguments, check=True):
+    """Run Snakemake in `folder` and return what it printed."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900
+    )
+    output = done.stdout + done.stderr
+    assert not check or done.returncode == 0, output[-4000:]
+    return output
+
+
+def planned(folder, *arguments):
+    """Rule -> number of jobs that a dry run announces."""
+    output = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments)
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkout")
+    for part in PARTS:
+        source, target = ROOT / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(checkout):
+    """A checkout in which the whole minimal study has been run."""
+    snakemake(checkout, "--configfile", MINIMAL)
+    return checkout
+
+
+def test_one_figure_builds_only_what_it_needs(checkout):
+    jobs = planned(checkout, "figure6", "--configfile", MINIMAL)
+    assert jobs["train_model"] == jobs["score_samples"] == 2  # eps 1 and 8, one seed
+    assert jobs["compare_selections"] == jobs["plot_figure"] == 1
+    assert "retrain_pruned" not in jobs and "build_scorecard" not in jobs
+
+
+def test_table1_needs_the_first_phases_alone(checkout):
+    jobs = planned(checkout, "table1", "--configfile", MINIMAL)
+    assert jobs["train_model"] == jobs["prune_dataset"] == jobs["retrain_pruned"] == 4
+    assert "compare_selections" not in jobs
+
+
+def test_the_default_config_lays_out_the_whole_study(checkout):
+    jobs = planned(checkout)
+    assert jobs["train_model"] == 8 * 2 + 4 * 2  # full runs, and first phases before pruning
+    assert jobs["plot_figure"] == 10 and jobs["retrain_pruned"] == 8
+
+
+def test_everything_is_there(finished):
+    results = finished / "results"
+    for i in range(1, 11):
+        for suffix in ("png", "pdf"):
+            assert (results / f"figures/figure{i}.{suffix}").stat().st_size > 5000
+    for name in ("scorecard.csv", "scorecard.html", "table1.csv", "table1.md", "table1.tex"):
+        assert (results / name).stat().st_size > 500
+    scorecard = pd.read_csv(results / "scorecard.csv")
+    assert len(scorecard) == 39
+    # On stand-in data no number of the paper counts as reproduced.
+    assert not scorecard["verdict"].isin(["reproduced", "same direction"]).any()
+    scores = pd.read_parquet(results / "digits/resnet9/eps4/seed0/full/scores.parquet")
+    assert len(scores) == 1437 and scores.notna().all().all()
+    assert scores.filter(like="_normalised").min().min() == 0
+    assert scores.filter(like="_normalised").max().max() == 1
+    assert not list(finished.rglob("resume.pt"))
+
+
+def test_ledgers_meet_the_target_and_name_what_is_not_private(finished):
+    for target in (1, 4, 8):
+        run = finished / f"results/digits/resnet9/eps{target}/seed0"
+        full = json.loads((run / "full/ledger.json").read_text())
+        assert 0.99 * target < full["groups"][0]["epsilon"]["pld"] <= target
+        pruned = json.loads((run / "pruned/vog/ledger.json").read_text())
+        kept, removed = (group["epsilon"]["pld"] for group in pruned["groups"])
+        assert removed < kept <= target
+        assert any("selection itself carries no" in note for note in pruned["notes"])
+        assert pruned["events"][1]["samples"] == 1437 - 359
+        none = json.loads((run / "pruned/none/ledger.json").read_text())
+        assert 0.99 * target < none["groups"][0]["epsilon"]["pld"] <= target
+    plain = finished / "results/digits/resnet9/nonprivate/seed0/full/ledger.json"
+    assert json.loads(plain.read_text())["private"] is False
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in snakemake(finished, "--configfile", MINIMAL)
+
+
+def test_a_deleted_score_file_rebuilds_what_depends_on_it(finished):
+    scores = finished / "results/digits/resnet9/eps8/seed0/full/scores.parquet"
+    kept = scores.read_bytes()
+    scores.unlink()
+    try:
+        jobs = planned(finished, "--configfile", MINIMAL)
+    finally:
+        scores.write_bytes(kept)
+        snakemake(finished, "--touch", "--configfile", MINIMAL)
+    assert jobs["score_samples"] == 1 and "train_model" not in jobs
+    # fig6, fig7, fig8, cinic10-eps4-eps8, plis-eps4-eps8, plis-eps1-eps8 see eps 8.
+    assert jobs["compare_selections"] == 6 and jobs["plot_figure"] == 3
+    assert "retrain_pruned" not in jobs
+
+
+def test_edited_vog_code_reruns_scores_but_no_full_training(finished):
+    vog = finished / "src/gradval/scores/vog.py"
+    original = vog.read_text()
+    vog.write_text(original + "\nEDITED = True\n")
+    try:
+        jobs = planned(finished, "--configfile", MINIMAL)
+    finally:
+        vog.write_text(original)
+    assert jobs["score_samples"] == 8 and "train_model" not in jobs
+    assert jobs["plot_figure"] == 10 and jobs["retrain_pruned"] == 4
+
+
+def test_an_edited_comment_reruns_nothing(finished):
+    loop = finished / "src/gradval/training/loop.py"
+    original = loop.read_text()
+    loop.write_text(original + "\n# A remark.\n")
+    try:
+        assert "Nothing to be done" in snakemake(finished, "--configfile", MINIMAL, "--dry-run")
+    finally:
+        loop.write_text(original)
+
+
+def test_report_holds_figures_table_scorecard_and_ledger(finished):
+    snakemake(finished, "--configfile", MINIMAL, "--report", "report.html")
+    report = (finished / "report.html").read_text()
+    for part in ("figure10.png", "table1.html", "scorecard.html", "full_ledger.html"):
+        assert part in report
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("sede=1", "config: top level: unknown key 'sede'"),
+        ("grid={seeds: 3}", "config: grid.seeds: 3 is a number, but must be a list"),
+        ("grid={privacy: [eps0]}", "config: grid.privacy.0: 'eps0' is not allowed"),
+        ("grid={models: [vgg]}", "config: grid.models: 'vgg' is not known; allowed are resnet9"),
+        (
+            "comparisons={fig6: {a: {score: shapley}}}",
+            "config: comparisons.fig6.a.score: 'shapley' is not known; allowed are loss",
+        ),
+        (
+            "stand_ins={bird: '11'}",
+            "config: stand_ins.bird: data set digits has no class '11'; allowed are 0",
+        ),
+        (
+            "datasets={digits: {delta: '1e-4'}}",
+            "config: datasets.digits.delta: '1e-4' is text, but must be a number",
+        ),
+    ],
+)
+def test_a_wrong_config_is_one_line_before_any_job(checkout, tmp_path, override, expected):
+    key, value = override.split("=", 1)
+    overlay = tmp_path / "wrong.yaml"
+    overlay.write_text(f"{key}: {value}\n")
+    output = snakemake(checkout, "--dry-run", "--configfile", str(overlay), check=False)
+    lines = [line for line in output.splitlines() if line.startswith("config: ")]
+    assert len(lines) == 1 and lines[0].startswith(expected), output
+    assert "Traceback" not in output and "rule " not in output
+
+
+def test_a_figure_that_is_not_run_says_why(checkout, tmp_path):
+    overlay = tmp_path / "nobody.yaml"
+    overlay.write_text("stand_ins: {pppd: null}\n")
+    output = snakemake(checkout, "--dry-run", "figure7", "--configfile", str(overlay), check=False)
+    assert "figure7 shows settings that this config does not train" in output
