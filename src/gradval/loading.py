@@ -50,7 +50,7 @@ class NormalisedImages:
         """Float tensor `(n, C, H, W)` of the images at `index`."""
         if isinstance(index, Tensor):
             index = index.cpu().numpy()
-        pixels = torch.from_numpy(np.ascontiguousarray(self.images[index])).to(self.device)
+        pixels = torch.from_numpy(np.array(self.images[index])).to(self.device)
         # Written into fresh memory: the strides of a broadcast result with one channel look like
         # channels_last, and then every layer computes in that layout, slower, and on some CPUs
         # oneDNN's weight gradient of strided 1x1 convolutions corrupts the heap (torch 2.14).

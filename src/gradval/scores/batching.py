@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-# Largest batches: beyond these nothing gets faster.
-MOST_ON_CPU = 64
+# Largest batches: beyond these nothing gets faster. On CPUs small images need more of them.
+MOST_ON_CPU, MOST_SMALL_ON_CPU = 64, 256
+SMALL_BYTES_ON_CPU = 32 * 2**20
 MOST_ON_GPU = 512
 # Peak memory of a pass of each order (and of VoG, 0), measured in units of what one forward saves
 # for its backward.
@@ -31,9 +32,13 @@ def choose_batch_size(model: nn.Module, image: Tensor, order: int) -> int:
     Returns:
         At least 1.
     """
-    on_gpu = image.is_cuda
-    fitting = _budget(image.device) / (UNITS[order] * _saved_bytes(model, image))
-    return max(1, min(int(fitting), MOST_ON_GPU if on_gpu else MOST_ON_CPU))
+    saved = _saved_bytes(model, image)
+    fitting = int(_budget(image.device) / (UNITS[order] * saved))
+    if image.is_cuda:
+        most = MOST_ON_GPU
+    else:
+        most = min(MOST_SMALL_ON_CPU, max(MOST_ON_CPU, SMALL_BYTES_ON_CPU // saved))
+    return max(1, min(fitting, most))
 
 
 def _budget(device: torch.device) -> float:
