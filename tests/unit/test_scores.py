@@ -442,9 +442,13 @@ class TestRegistry:
 
 
 class TestAutomaticBatchSize:
-    def test_lies_between_one_and_the_useful_most(self) -> None:
-        image = torch.zeros(1, 3, 4, 4).double()
-        assert choose_batch_size(build(small_net), image, order=2) == 64
+    @pytest.mark.parametrize(("saved", "most"), [(1, 256), (2**18, 128), (2**19, 64), (2**20, 64)])
+    def test_small_images_come_in_larger_batches(
+        self, saved: int, most: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gradval.scores.batching._saved_bytes", lambda *_: saved)
+        monkeypatch.setattr("gradval.scores.batching._budget", lambda _: 2.0**40)
+        assert choose_batch_size(nn.Identity(), torch.zeros(1, 3, 4, 4), order=2) == most
 
     def test_shrinks_with_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         image = torch.zeros(1, 3, 4, 4).double()

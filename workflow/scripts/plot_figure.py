@@ -54,7 +54,11 @@ def pair(files, definition, common):
     (comparison,) = definition["sides"].values()
     store = open_store(Path(files.store[0]).parent)
     selections = pd.read_csv(files.selections[0], dtype={"id": str})
-    first = selections[selections["seed"] == selections["seed"].min()]
+    seeds = sorted(selections["seed"].unique())
+    first = selections[selections["seed"] == seeds[0]]
+    if len(seeds) > 1:
+        shown = f"Images: seed {seeds[0]}; table: {len(seeds)} seeds."
+        common = {**common, "note": f"{shown} {common['note']}".strip()}
     a, b = (first[first["side"] == side].sort_values("rank") for side in ("a", "b"))
     classes = {}
     if comparison["class_name"] is None and definition["show_classes"]:
