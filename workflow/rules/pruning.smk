@@ -41,6 +41,8 @@ rule retrain_pruned:
         "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}.log",
     benchmark:
         "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}.jsonl"
+    # The longest jobs of a short study: started early, they do not trail behind.
+    priority: 10
     conda:
         "../../envs/gradval.yaml"
     params:
