@@ -27,7 +27,7 @@ def test_default_config_runs_every_figure_and_comparison(config):
     assert set(study.comparisons(config)) == set(config["comparisons"])
     assert [f"figure{i}" for i in range(1, 11)] == list(config["figures"])
     assert all(study.figure_is_run(config, name) for name in config["figures"])
-    assert len(study.settings(config)) == 8 and len(study.pruning_settings(config)) == 4
+    assert len(study.settings(config)) == 8 and len(study.pruning_settings(config)) == 3
 
 
 def test_every_comparison_that_the_claims_need_is_defined(config):

@@ -63,14 +63,14 @@ def test_one_figure_builds_only_what_it_needs(checkout):
 
 def test_table1_needs_the_first_phases_alone(checkout):
     jobs = planned(checkout, "table1", "--configfile", MINIMAL)
-    assert jobs["train_model"] == jobs["prune_dataset"] == jobs["retrain_pruned"] == 4
+    assert jobs["train_model"] == jobs["prune_dataset"] == jobs["retrain_pruned"] == 3
     assert "compare_selections" not in jobs
 
 
 def test_the_default_config_lays_out_the_whole_study(checkout):
     jobs = planned(checkout)
-    assert jobs["train_model"] == 8 * 2 + 4 * 2  # full runs, and first phases before pruning
-    assert jobs["plot_figure"] == 10 and jobs["retrain_pruned"] == 8
+    assert jobs["train_model"] == 8 * 2 + 3 * 2  # full runs, and first phases before pruning
+    assert jobs["plot_figure"] == 10 and jobs["retrain_pruned"] == 6
 
 
 def test_everything_is_there(finished):
@@ -134,8 +134,8 @@ def test_edited_vog_code_reruns_scores_but_no_full_training(finished):
         jobs = planned(finished, "--configfile", MINIMAL)
     finally:
         vog.write_text(original)
-    assert jobs["score_samples"] == 8 and "train_model" not in jobs
-    assert jobs["plot_figure"] == 10 and jobs["retrain_pruned"] == 4
+    assert jobs["score_samples"] == 7 and "train_model" not in jobs
+    assert jobs["plot_figure"] == 10 and jobs["retrain_pruned"] == 3
 
 
 def test_an_edited_comment_reruns_nothing(finished):
