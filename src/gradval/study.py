@@ -184,8 +184,7 @@ def pruning_settings(config: Config) -> list[Setting]:
     """The settings whose training sets are pruned: at most one a privacy level."""
     block = config["pruning"]
     found = [
-        _setting(config, block["dataset"], block["model"], privacy)
-        for privacy in block["privacy"]
+        _setting(config, block["dataset"], block["model"], privacy) for privacy in block["privacy"]
     ]
     return [setting for setting in found if setting is not None]
 

@@ -112,8 +112,14 @@ def epsilon(events: Sequence[SampledGaussian], delta: float, accountant: str = "
         raise ValueError(f"unknown accountant {accountant!r}; known are {', '.join(ACCOUNTANTS)}")
     if not 0 < delta < 1:
         raise ValueError(f"delta must be in (0, 1), got {delta}")
-    executed = [event for event in events if event.steps]
-    return ACCOUNTANTS[accountant](executed, delta) if executed else 0.0
+    executed = tuple(event for event in events if event.steps)
+    return _composed(executed, delta, accountant) if executed else 0.0
+
+
+@cache
+def _composed(events: tuple[SampledGaussian, ...], delta: float, accountant: str) -> float:
+    # Cached: the runs of one job often execute the same events.
+    return ACCOUNTANTS[accountant](events, delta)
 
 
 def calibrate_noise(
