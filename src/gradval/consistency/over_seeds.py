@@ -12,12 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradval.consistency.comparison import (
-    SELECTION_STATISTICS,
-    compare,
-    correlation_chance,
-    selection_chance,
-)
+from gradval.consistency.comparison import compare, correlation_chance, selection_chance
 from gradval.consistency.selection import as_pool, select
 from gradval.store import Split
 
@@ -68,17 +63,23 @@ def compare_over_seeds(
     rng = np.random.default_rng(CHANCE_SEED)
     selections = selection_chance(images, rng=rng, pool=pool, k=k, draws=draws)
     scores = {"a": scores_a, "b": scores_b}
+    # Permutations leave nothing of a pair but its two distributions, which hardly depend on the
+    # seed: one pair gives the level of all.
+    correlations = correlation_chance(
+        *(next(iter(by_seed.values())) for by_seed in scores.values()),
+        rng=rng,
+        pool=pool,
+        pearson_k=pearson_k,
+        draws=draws,
+    )
+    levels = selections | correlations
     rows = []
     for pairing, (side_i, i), (side_j, j) in pairings(list(scores_a)):
         first, second = scores[side_i][i], scores[side_j][j]
         values = compare(
             first, second, images, pool=pool, k=k, largest=largest, pearson_k=pearson_k
         )
-        correlations = correlation_chance(
-            first, second, rng=rng, pool=pool, pearson_k=pearson_k, draws=draws
-        )
         for statistic, value in values.items():
-            levels = selections if statistic in SELECTION_STATISTICS else correlations
             level = levels[statistic]
             rows.append(
                 {
