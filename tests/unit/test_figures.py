@@ -240,9 +240,9 @@ def test_table_holds_mean_chance_ceiling_and_paper() -> None:
         ],
         [
             "Bhattacharyya distance ↓",
-            "0.07 (0.06 to 0.08)",
-            "0.40 (0.10 to 0.90)",
-            "0.03 | 0.04",
+            "0.070 (0.060 to 0.080)",
+            "0.400 (0.100 to 0.900)",
+            "0.030 | 0.040",
             "0.32",
         ],
         [
@@ -290,7 +290,7 @@ def test_table_says_what_is_infinite_or_undefined() -> None:
     table.loc[same & (table["statistic"] == "spearman"), "value"] = [0.5, np.nan, 0.7]
     table.loc[same & (table["statistic"] == "ssim_matched"), "value"] = np.nan
     measured = [row[1] for row in table_of(pair(statistics=table))]
-    assert measured[2:] == ["–", "∞ (0.50 to ∞)", "0.60 (0.50 to 0.70), 1 undefined"]
+    assert measured[2:] == ["–", "∞ (0.500 to ∞)", "0.60 (0.50 to 0.70), 1 undefined"]
 
 
 def test_classes_are_named_and_counted_and_dominant_ones_highlighted() -> None:

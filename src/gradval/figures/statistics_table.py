@@ -72,7 +72,8 @@ def _number(name: str, value: float) -> str:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    text = f"{value:.1f}" if name == "overlap" else f"{value:.2f}"
+    digits = {"overlap": 1, "bhattacharyya": 3}.get(name, 2)
+    text = f"{value:.{digits}f}"
     return text.replace("-", "−")
 
 
