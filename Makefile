@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 run: $(VENV)/ready
 	$(BIN)/snakemake --cores $(CORES)
 
-report: $(VENV)/ready
+report: run
 	$(BIN)/snakemake --cores $(CORES) --report report.html
 
 test: check

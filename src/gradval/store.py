@@ -172,6 +172,11 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_of_array(array: np.ndarray) -> str:
+    """SHA-256 of an array's values in row-major order as a hexadecimal string."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
 def _check(store: Store) -> None:
     for split_name in SPLITS:
         split: Split = getattr(store, split_name)

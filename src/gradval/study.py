@@ -311,6 +311,8 @@ def check(
             _check_name(f"figures.{name}.score", block["score"], scores)
             _check_part(config, f"figures.{name}.dataset", block["dataset"], "datasets")
             _check_part(config, f"figures.{name}.model", block["model"], "models")
+    for privacy in config["pruning"]["privacy"]:
+        _check_name("pruning.privacy", privacy, config["grid"]["privacy"])
     _check_part(config, "pruning.dataset", config["pruning"]["dataset"], "datasets")
     _check_part(config, "pruning.model", config["pruning"]["model"], "models")
 

@@ -89,6 +89,7 @@ def test_a_part_that_nobody_plays_is_not_run(config):
     assert study.comparison(config, "fig5") is None and "fig7" not in study.comparisons(config)
     assert not study.figure_is_run(config, "figure1") and study.figure_is_run(config, "figure6")
     config["grid"]["privacy"].remove("eps8")
+    config["pruning"]["privacy"].remove("eps8")
     assert study.comparison(config, "fig6") is None
 
 
@@ -122,6 +123,7 @@ def test_actors_of_claims(config):
         ),
         ("comparisons.fig2.class", "emu", "comparisons.fig2.class: data set digits has no class"),
         ("stand_ins.cifar10", "mnist", "stand_ins.cifar10: 'mnist' is not one of datasets: digits"),
+        ("pruning.privacy", ["eps2"], "pruning.privacy: 'eps2' is not known; allowed are nonpr"),
         ("pruning.model", "vgg", "pruning.model: 'vgg' is neither one of models"),
         ("figures.figure6.comparison", "fig66", "figures.figure6.comparison: 'fig66' is not known"),
         ("figures.figure1.score", "x", "figures.figure1.score: 'x' is not known; allowed are loss"),

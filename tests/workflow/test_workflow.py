@@ -30,7 +30,7 @@ def snakemake(folder, *arguments, check=True):
 
 def planned(folder, *arguments):
     """Rule -> number of jobs that a dry run announces."""
-    output = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments)
+    output = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules")
     return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
 
 

@@ -33,7 +33,8 @@ check_config()
 SEEDS = config["grid"]["seeds"]
 COMPARISONS = study.comparisons(config)
 FIGURES = [name for name in config["figures"] if study.figure_is_run(config, name)]
-CLAIMS = study.read_claims(f"{workflow.basedir}/workflow/claims.csv")
+CLAIMS_FILE = f"{workflow.basedir}/workflow/claims.csv"
+CLAIMS = study.read_claims(CLAIMS_FILE)
 PRUNED = study.pruning_settings(config)
 REMOVALS = study.removals(SCORES)
 

@@ -79,7 +79,7 @@ rule plot_learning_curves:
 rule build_table1:
     input:
         runs="results/runs/pruned.csv",
-        claims="workflow/claims.csv",
+        claims=CLAIMS_FILE,
     output:
         csv="results/table1.csv",
         md="results/table1.md",
@@ -115,7 +115,7 @@ rule build_table1:
 rule build_scorecard:
     input:
         unpack(scorecard_inputs),
-        claims="workflow/claims.csv",
+        claims=CLAIMS_FILE,
     output:
         csv="results/scorecard.csv",
         md="results/scorecard.md",

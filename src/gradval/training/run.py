@@ -16,7 +16,7 @@ from gradval.loading import NormalisedImages, default_device
 from gradval.models import model_for, parameter_count
 from gradval.privacy import ledger as ledgers
 from gradval.privacy.plan import PhasePlan
-from gradval.store import Store
+from gradval.store import Store, sha256_of, sha256_of_array
 from gradval.training.checkpoints import load_weights, save_checkpoints, save_weights
 from gradval.training.loop import Trainer, TrainingData, TrainingResult
 from gradval.training.recipe import Recipe, derive_seed
@@ -123,13 +123,14 @@ def train_run(
     if initial_weights is not None:
         model.load_state_dict(load_weights(initial_weights))
     fingerprint = _fingerprint(
-        store=store.provenance,
+        data=[store.name, store.mean, store.std, sha256_of_array(data.images.images)],
+        labels=sha256_of_array(data.labels.cpu().numpy()),
+        initial_weights=None if initial_weights is None else sha256_of(initial_weights),
         model=model_options,
         recipe=asdict(recipe),
         phase=asdict(phase),
         seed=seed,
         stream=stream,
-        kept=None if kept is None else hashlib.sha256(kept.tobytes()).hexdigest(),
         code=code,
     )
     trainer = Trainer(
