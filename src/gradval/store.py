@@ -9,8 +9,9 @@ Every job after `prepare_dataset` reads images from here and nowhere else. A sto
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,13 +145,13 @@ def open_store(folder: str | Path) -> Store:
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name}: missing; run the target that prepares the data set")
     description = read_json(folder / "dataset.json")
-    samples = pd.read_parquet(folder / "samples.parquet")
+    samples = _read(pd.read_parquet, folder / "samples.parquet")
     splits = {}
     for name in SPLITS:
         ids = samples.loc[samples["split"] == name, "id"].tolist()
         splits[name] = Split(
-            images=np.load(folder / f"{name}_images.npy", mmap_mode="r"),
-            labels=np.load(folder / f"{name}_labels.npy"),
+            images=_read(partial(np.load, mmap_mode="r"), folder / f"{name}_images.npy"),
+            labels=_read(np.load, folder / f"{name}_labels.npy"),
             ids=ids,
         )
     store = Store(
@@ -164,6 +165,15 @@ def open_store(folder: str | Path) -> Store:
     )
     _check(store)
     return store
+
+
+def _read(reader: Callable[[Path], Any], path: Path) -> Any:
+    """Read a file of a store; what is wrong with it is said with its name."""
+    try:
+        return reader(path)
+    except (ValueError, OSError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: damaged ({reason}); delete it to prepare it anew") from error
 
 
 def sha256_of(path: str | Path) -> str:

@@ -70,3 +70,8 @@ def test_bad_arguments_are_refused() -> None:
         normalise_per_class(SCORES, LABELS[:5])
     with pytest.raises(ValueError, match="score of sample 2 is nan"):
         normalise_per_class(np.where(np.arange(6) == 2, np.nan, SCORES), LABELS)
+
+
+def test_integer_scores_are_refused() -> None:
+    with pytest.raises(ValueError, match="scores must be floating, not int64"):
+        normalise_per_class(np.array([1, 2, 3]), np.array([0, 0, 1]))

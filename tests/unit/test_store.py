@@ -92,6 +92,16 @@ def test_missing_file_is_named(tmp_path):
         open_store(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["train_images.npy", "test_labels.npy", "samples.parquet"])
+def test_a_truncated_file_is_named(tmp_path, name):
+    write_store(small_store(), tmp_path)
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError) as error:
+        open_store(tmp_path)
+    assert f"{name}: damaged" in str(error.value) and "\n" not in str(error.value)
+
+
 def test_unknown_source_and_class_are_named():
     with pytest.raises(ValueError, match=r"datasets\.x\.source: unknown source 'mars'"):
         load_source("x", {"source": "mars"})

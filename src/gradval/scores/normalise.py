@@ -23,7 +23,8 @@ def normalise_per_class(scores: Array, labels: Array, method: str = "minmax") ->
         `(N,)`, of the kind (tensor or array) and dtype of `scores`.
 
     Raises:
-        ValueError: unknown method, shapes that do not match, or scores that are not finite.
+        ValueError: unknown method, shapes that do not match, or scores that are not floating or
+            not finite.
     """
     if method not in ("minmax", "zscore"):
         raise ValueError(f"unknown method {method!r}; known are 'minmax' and 'zscore'")
@@ -36,6 +37,8 @@ def normalise_per_class(scores: Array, labels: Array, method: str = "minmax") ->
     if not np.isfinite(values).all():
         index = int(np.flatnonzero(~np.isfinite(values))[0])
         raise ValueError(f"score of sample {index} is {values[index]}")
+    if not np.issubdtype(values.dtype, np.floating):
+        raise ValueError(f"scores must be floating, not {values.dtype}")
     normalised = np.zeros_like(values)
     for label in np.unique(classes):
         members = classes == label
