@@ -33,6 +33,21 @@ class Setting:
     privacy: str
 
 
+def run_key(path: str | Path) -> dict[str, str | int]:
+    """Data set, model, privacy level and seed of a run from the path of one of its files.
+
+    Args:
+        path: `results/{dataset}/{model}/{privacy}/seed{seed}/...`.
+    """
+    _, dataset, model, privacy, seed, *_ = Path(path).parts
+    return {
+        "dataset": dataset,
+        "model": model,
+        "privacy": privacy,
+        "seed": int(seed.removeprefix("seed")),
+    }
+
+
 @dataclass(frozen=True)
 class Side:
     """One side of a comparison: a score of a setting."""

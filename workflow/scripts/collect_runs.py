@@ -5,35 +5,27 @@ from pathlib import Path
 import pandas as pd
 
 from gradval.evidence.ledgers import ledger_page, ledger_rows
-from gradval.files import atomic_path, read_json
+from gradval.files import atomic_path, read_json, write_text
 from gradval.jobs import job
-
-# results/{dataset}/{model}/{privacy}/seed{seed}/...
-KEYS = ("dataset", "model", "privacy", "seed")
-
-
-def key_of(path):
-    """Data set, model, privacy level and seed from the path of a run's file."""
-    _, dataset, model, privacy, seed, *_ = Path(path).parts
-    return dict(zip(KEYS, (dataset, model, privacy, int(seed.removeprefix("seed"))), strict=True))
-
+from gradval.study import run_key
 
 with job(snakemake.log[0]):
     files = snakemake.input
     pruned = snakemake.wildcards.kind == "pruned"
     first_seconds = {
-        tuple(key_of(path).values()): read_json(path)["training_seconds"]
+        tuple(run_key(path).values()): read_json(path)["training_seconds"]
         for path in (files.first if pruned else [])
     }
     rows, ledgers = [], []
     for i, path in enumerate(files.summary):
-        key = key_of(path)
+        key = run_key(path)
+        run = tuple(key.values())
         summary, ledger = read_json(path), read_json(files.ledger[i])
         seconds = read_json(files.timing[i])["training_seconds"]
         row = {**key, **summary, "training_seconds": seconds}
         if pruned:
             key["removal"] = row["removal"] = Path(path).parent.name
-            row["training_seconds"] += first_seconds[tuple(row[name] for name in KEYS)]
+            row["training_seconds"] += first_seconds[run]
             if ledger["private"]:
                 spent = {g["name"]: g["epsilon"][ledger["accountant"]] for g in ledger["groups"]}
                 row["epsilon_kept"] = spent.get("kept", spent.get("everyone"))
@@ -44,5 +36,4 @@ with job(snakemake.log[0]):
         ledgers += ledger_rows(ledger, key)
     with atomic_path(snakemake.output.runs) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
-    with atomic_path(snakemake.output.ledger) as temporary:
-        temporary.write_text(ledger_page(pd.DataFrame(ledgers)), encoding="utf-8")
+    write_text(snakemake.output.ledger, ledger_page(pd.DataFrame(ledgers)))

@@ -8,12 +8,10 @@ second phase is solved given the first, so that it too meets the target.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradval.privacy.accountants import SampledGaussian, calibrate_noise
-
-PHASES = ("full", "first", "second_pruned", "second_unpruned")
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class PhasePlan:
 
     def with_noise(self, noise_multiplier: float) -> "PhasePlan":
         """The same phase with that noise."""
-        return PhasePlan(self.samples, self.sampling_rate, self.steps, noise_multiplier)
+        return replace(self, noise_multiplier=noise_multiplier)
 
     def event(self) -> SampledGaussian:
         """The mechanism that the phase executes.
@@ -82,7 +80,7 @@ def plan_phases(
         accountant: see `gradval.privacy.accountants.epsilon`.
 
     Returns:
-        `PHASES` -> plan.
+        `full`, `first`, `second_pruned`, `second_unpruned` -> plan.
 
     Raises:
         ValueError: the target cannot be met.

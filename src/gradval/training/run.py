@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -195,9 +195,7 @@ def _ledger(
     if statement is None:
         return ledgers.non_private_ledger()
     # The steps that were executed, not those that were planned.
-    executed = PhasePlan(
-        phase.samples, phase.sampling_rate, result.steps, phase.noise_multiplier
-    ).event()
+    executed = replace(phase, steps=result.steps).event()
     record = ledgers.event_record(
         executed,
         phase=statement.phase,

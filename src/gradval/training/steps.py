@@ -5,14 +5,17 @@ same fixed denominator, the expected batch size; private ones clip each sample's
 add the noise of Opacus's optimizer to the sum.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradval.ghost import clipped_gradient_sum
+
+if TYPE_CHECKING:
+    from opacus.optimizers import DPOptimizer
 
 
 class Step(Protocol):
@@ -50,8 +53,17 @@ class NonPrivateStep:
         self.optimizer.zero_grad()
 
 
-class BookKeepingStep:
-    """DP-SGD whose clipped sum is formed by book-keeping; noise and scaling are Opacus's."""
+class PrivateStep(ABC):
+    """DP-SGD: Opacus's optimizer adds up clipped gradients, adds the noise once, and divides.
+
+    Args:
+        model: trained in place.
+        optimizer: of the model's parameters.
+        expected_batch_size: the fixed denominator.
+        noise_multiplier: standard deviation of the noise / clipping norm.
+        clipping_norm: L2 norm to which each sample's gradient is clipped.
+        generator: source of the noise.
+    """
 
     def __init__(
         self,
@@ -63,80 +75,94 @@ class BookKeepingStep:
         clipping_norm: float,
         generator: torch.Generator,
     ) -> None:
+        self.model = self._prepare(model)
+        self.optimizer = optimizer
+        self.clipping_norm = clipping_norm
+        self.private = self._optimizer_type()(
+            optimizer,
+            noise_multiplier=noise_multiplier,
+            max_grad_norm=clipping_norm,
+            expected_batch_size=expected_batch_size,
+            generator=generator,
+        )
+
+    def accumulate(self, images: Tensor, labels: Tensor) -> Tensor:
+        losses = self._backward(images, labels)
+        self._step(skip=True)
+        return losses
+
+    def update(self) -> None:
+        # A batch of nothing closes the step: it adds no gradient, and it is all there is to an
+        # empty Poisson sample, which must still take its share of noise.
+        self._backward_nothing()
+        self._step(skip=False)
+
+    def _step(self, *, skip: bool) -> None:
+        """Let the optimizer take up the gradients and, unless it skips, take its step."""
+        self.private.signal_skip_step(skip)
+        self.private.step()
+        self.private.zero_grad(set_to_none=True)
+
+    def _prepare(self, model: nn.Module) -> nn.Module:
+        return model
+
+    @abstractmethod
+    def _optimizer_type(self) -> "type[DPOptimizer]":
+        """Opacus's optimizer for this kind of gradients."""
+
+    @abstractmethod
+    def _backward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Leave the gradients of a batch where the optimizer looks for them; return the losses."""
+
+    @abstractmethod
+    def _backward_nothing(self) -> None:
+        """The same for a batch without samples."""
+
+
+class BookKeepingStep(PrivateStep):
+    """DP-SGD whose clipped sum is formed without per-sample gradients."""
+
+    def _optimizer_type(self) -> "type[DPOptimizer]":
         # Imported here: Opacus takes seconds to import and non-private runs do not need it.
         from opacus.optimizers import DPOptimizerFastGradientClipping
 
-        self.model = model
-        self.optimizer = optimizer
-        self.clipping_norm = clipping_norm
-        self.private = DPOptimizerFastGradientClipping(
-            optimizer,
-            noise_multiplier=noise_multiplier,
-            max_grad_norm=clipping_norm,
-            expected_batch_size=expected_batch_size,
-            generator=generator,
-        )
-        self._clear()
+        kind: type[DPOptimizer] = DPOptimizerFastGradientClipping
+        return kind
 
-    def _clear(self) -> None:
-        self.sums = {n: torch.zeros_like(p) for n, p in self.model.named_parameters()}
-
-    def accumulate(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _backward(self, images: Tensor, labels: Tensor) -> Tensor:
         clipped = clipped_gradient_sum(self.model, images, labels, self.clipping_norm)
-        for name, total in clipped.sums.items():
-            self.sums[name] += total
+        for name, parameter in self.model.named_parameters():
+            parameter.grad = clipped.sums[name]
         return clipped.losses
 
-    def update(self) -> None:
-        for name, parameter in self.model.named_parameters():
-            parameter.grad = self.sums[name]
-        self.private.step()
-        self.private.zero_grad(set_to_none=True)
-        self._clear()
+    def _backward_nothing(self) -> None:
+        for parameter in self.private.params:
+            parameter.grad = torch.zeros_like(parameter)
 
 
-class HooksStep:
+class HooksStep(PrivateStep):
     """DP-SGD with Opacus's own per-sample gradients (`GradSampleModule`)."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        expected_batch_size: float,
-        *,
-        noise_multiplier: float,
-        clipping_norm: float,
-        generator: torch.Generator,
-    ) -> None:
+    def _prepare(self, model: nn.Module) -> nn.Module:
         from opacus import GradSampleModule
+
+        hooked: nn.Module = GradSampleModule(model, loss_reduction="sum")
+        return hooked
+
+    def _optimizer_type(self) -> "type[DPOptimizer]":
         from opacus.optimizers import DPOptimizer
 
-        self.optimizer = optimizer
-        self.model = GradSampleModule(model, loss_reduction="sum")
-        self.private = DPOptimizer(
-            optimizer,
-            noise_multiplier=noise_multiplier,
-            max_grad_norm=clipping_norm,
-            expected_batch_size=expected_batch_size,
-            generator=generator,
-        )
+        kind: type[DPOptimizer] = DPOptimizer
+        return kind
 
-    def accumulate(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _backward(self, images: Tensor, labels: Tensor) -> Tensor:
         losses = F.cross_entropy(self.model(images), labels, reduction="none")
         losses.sum().backward()
-        self.private.signal_skip_step(True)
-        self.private.step()
-        self.private.zero_grad(set_to_none=True)
         return losses.detach()
 
-    def update(self) -> None:
-        # An empty batch closes the step: it adds no gradient, and it is all there is to an empty
-        # Poisson sample, which must still take its share of noise.
+    def _backward_nothing(self) -> None:
         for parameter in self.private.params:
             parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
-        self.private.signal_skip_step(False)
-        self.private.step()
-        self.private.zero_grad(set_to_none=True)
 
 
-PRIVATE_STEPS: dict[str, Callable[..., Step]] = {"bookkeeping": BookKeepingStep, "hooks": HooksStep}
+PRIVATE_STEPS: dict[str, type[PrivateStep]] = {"bookkeeping": BookKeepingStep, "hooks": HooksStep}
