@@ -59,8 +59,9 @@ def test_minmax_keeps_the_order_within_a_class_and_ignores_scale(
         members = labels == label
         order = np.argsort(scores[members], kind="stable")
         assert (np.diff(normalised[members][order]) >= 0).all()
-    # Dividing by sigma^2, as PLIS does, cancels; a power of two leaves no rounding.
-    np.testing.assert_array_equal(normalise_per_class(scores / 4, labels), normalised)
+    # A common factor, such as the 1 / sigma^2 of PLIS, cancels; a power of two above one leaves no
+    # rounding, even where scores are subnormal.
+    np.testing.assert_array_equal(normalise_per_class(scores * 4, labels), normalised)
 
 
 def test_bad_arguments_are_refused() -> None:
