@@ -14,6 +14,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     The temporary file is removed if the block raises, so that neither a crash nor a full disk
     leaves a truncated output behind.
+
+    Raises:
+        OSError: the file cannot be written, for example because the disk is full; it names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -21,6 +24,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None or Path(error.filename) == temporary:
+            # Libraries name the temporary file or none at all.
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

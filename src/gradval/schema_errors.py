@@ -20,6 +20,9 @@ def _reason(error: ValidationError) -> str:
             allowed = error.schema.get("properties", {})
             unknown = [key for key in value if key not in allowed]
             return f"unknown key {unknown[0]!r}; allowed are {_list(sorted(allowed))}"
+        case "dependentRequired":
+            key, partner = _missing_partner(value, rule)
+            return f"with {key!r} the key {partner!r} is needed too"
         case "required":
             missing = [key for key in rule if key not in value]
             return f"the key {missing[0]!r} is missing"
@@ -42,6 +45,12 @@ def _reason(error: ValidationError) -> str:
             return "lists something twice"
         case _:
             return str(error.message)
+
+
+def _missing_partner(value: dict[str, Any], rule: dict[str, list[str]]) -> tuple[str, str]:
+    return next(
+        (k, n) for k, needed in rule.items() if k in value for n in needed if n not in value
+    )
 
 
 def _types(rule: str | list[str]) -> list[str]:

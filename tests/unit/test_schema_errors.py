@@ -12,6 +12,15 @@ from gradval.schema_errors import explain
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+IMAGES = {
+    "source": "folder",
+    "path": "images",
+    "image_size": 8,
+    "channels": 1,
+    "mean": [0.5],
+    "std": [0.25],
+    "delta": 1e-4,
+}
 
 
 def explanation(path, value):
@@ -60,6 +69,26 @@ def test_the_default_config_is_valid():
             "stand_ins.bird: 2 is a number, but must be text or null; write it in quotes: '2'",
         ),
         ("privacy", {}, "privacy: the key 'accountants' is missing"),
+        (
+            "datasets.mine",
+            {"source": "folder", "path": "x", "image_size": 8, "channels": 2},
+            "datasets.mine: the key 'mean' is missing",
+        ),
+        (
+            "datasets.mine",
+            IMAGES | {"test_fraction": 0.2},
+            "datasets.mine: with 'test_fraction' the key 'split_seed' is needed too",
+        ),
+        (
+            "datasets.mine",
+            IMAGES | {"channels": 2},
+            "datasets.mine.channels: 2 is not allowed; use one of 1 or 3",
+        ),
+        (
+            "datasets.mine",
+            IMAGES | {"colour": 1},
+            "datasets.mine: unknown key 'colour'; allowed are channels, delta, image_size",
+        ),
         ("training.private", None, "training.private: None is empty, but must be a block of keys"),
     ],
 )

@@ -49,7 +49,7 @@ def test_store_survives_the_disk(tmp_path):
 def test_digits_are_the_real_ones_split_by_class():
     from sklearn.datasets import load_digits
 
-    store = load_source("digits", DIGITS)
+    store = load_source("digits", DIGITS, "unused")
     bunch = load_digits()
     assert len(store.train) + len(store.test) == 1797
     assert not set(store.train.ids) & set(store.test.ids)
@@ -65,7 +65,7 @@ def test_digits_are_the_real_ones_split_by_class():
 
 
 def test_public_constants_of_the_default_config_are_close_to_the_data():
-    store = load_source("digits", DIGITS)
+    store = load_source("digits", DIGITS, "unused")
     pixels = np.concatenate([store.train.images, store.test.images]) / 255
     assert abs(pixels.mean() - store.mean[0]) < 0.01
     assert abs(pixels.std() - store.std[0]) < 0.01
@@ -104,7 +104,7 @@ def test_a_truncated_file_is_named(tmp_path, name):
 
 def test_unknown_source_and_class_are_named():
     with pytest.raises(ValueError, match=r"datasets\.x\.source: unknown source 'mars'"):
-        load_source("x", {"source": "mars"})
+        load_source("x", {"source": "mars"}, "unused")
     with pytest.raises(ValueError, match="no class 'emu'; it has cat, dog"):
         small_store().class_index("emu")
 
@@ -132,5 +132,7 @@ def test_normalised_images_are_slices_of_the_normalised_whole():
 
 def test_grey_batches_are_laid_out_row_by_row():
     # One channel with channels_last strides makes every later layer slow, or worse.
-    batch = NormalisedImages(load_source("digits", DIGITS).train.images, [0.3], [0.4])[0:3]
+    batch = NormalisedImages(load_source("digits", DIGITS, "unused").train.images, [0.3], [0.4])[
+        0:3
+    ]
     assert batch.stride() == (64, 64, 8, 1)

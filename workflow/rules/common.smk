@@ -4,15 +4,16 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 from gradval import study
+from gradval.class_names import OF_SOURCE
 from gradval.code import code_digest
 from gradval.schema_errors import explain
 
 SCORES = ("loss", "grad_norm", "vog", "plis")
 # Classes that are known before the data set is prepared.
 KNOWN_CLASSES = {
-    name: tuple(map(str, range(10)))
+    name: OF_SOURCE[block["source"]]
     for name, block in config.get("datasets", {}).items()
-    if isinstance(block, dict) and block.get("source") == "digits"
+    if isinstance(block, dict) and block.get("source") in OF_SOURCE
 }
 
 

@@ -7,5 +7,6 @@ from gradval.jobs import job
 from gradval.store import write_store
 
 with job(snakemake.log[0]):
-    store = load_source(snakemake.wildcards.dataset, snakemake.params.options)
-    write_store(store, Path(snakemake.output[0]).parent)
+    folder = Path(snakemake.output[0]).parent
+    store = load_source(snakemake.wildcards.dataset, snakemake.params.options, scratch=folder)
+    write_store(store, folder)

@@ -1,20 +1,15 @@
-"""Data sources: each turns one kind of original data into the canonical store.
+"""The bundled data: the handwritten digits that scikit-learn ships."""
 
-A source is a function of the data set's config block that returns a `Store` still held in memory;
-`prepare_dataset` writes it. Register a new one in `SOURCES`.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gradval.store import Split, Store
 
-Source = Callable[[str, Mapping[str, Any]], Store]
 
-
-def digits(name: str, options: Mapping[str, Any]) -> Store:
+def digits(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
     """The real handwritten digits that scikit-learn ships: 1,797 grey images, 8x8, 10 classes.
 
     They are the test half of the UCI "Optical Recognition of Handwritten Digits" data (Alpaydin and
@@ -24,6 +19,7 @@ def digits(name: str, options: Mapping[str, Any]) -> Store:
     Args:
         name: the data set's name in the config.
         options: `test_fraction` in (0, 1), `split_seed` (int), `mean`, `std` (length 1).
+        scratch: not needed.
     """
     # Imported here so that a job on another data set does not pay for it.
     import sklearn
@@ -61,20 +57,3 @@ def digits(name: str, options: Mapping[str, Any]) -> Store:
             "split_seed": options["split_seed"],
         },
     )
-
-
-SOURCES: dict[str, Source] = {"digits": digits}
-
-
-def load_source(name: str, options: Mapping[str, Any]) -> Store:
-    """Load the data set `name` from the source that `options["source"]` names.
-
-    Raises:
-        ValueError: the source is unknown.
-    """
-    source = options["source"]
-    if source not in SOURCES:
-        raise ValueError(
-            f"datasets.{name}.source: unknown source {source!r}; known are {', '.join(SOURCES)}"
-        )
-    return SOURCES[source](name, options)
