@@ -446,7 +446,7 @@ class TestAutomaticBatchSize:
     def test_small_images_come_in_larger_batches(
         self, saved: int, most: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gradval.scores.batching._saved_bytes", lambda *_: saved)
+        monkeypatch.setattr("gradval.scores.batching.saved_bytes", lambda *_: saved)
         monkeypatch.setattr("gradval.scores.batching._budget", lambda _: 2.0**40)
         assert choose_batch_size(nn.Identity(), torch.zeros(1, 3, 4, 4), order=2) == most
 

@@ -73,6 +73,12 @@ def test_the_default_config_lays_out_the_whole_study(checkout):
     assert jobs["plot_figure"] == 10 and jobs["retrain_pruned"] == 6
 
 
+def test_a_dry_run_says_once_what_the_study_costs(checkout):
+    output = snakemake(checkout, "--dry-run")
+    assert output.count("Expected cost of the whole study") == 1
+    assert re.search(r"training +16 +\d+\.\d+", output) and "cost.gpu_speedup" in output
+
+
 def test_everything_is_there(finished):
     results = finished / "results"
     for i in range(1, 11):

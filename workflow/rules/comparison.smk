@@ -11,6 +11,9 @@ rule compare_selections:
         "logs/compare_selections/{comparison}.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
     params:
         definition=comparison_definition,
         seeds=SEEDS,

@@ -7,6 +7,9 @@ rule prepare_dataset:
         "logs/prepare_dataset/{dataset}.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
     params:
         options=dataset_options,
         code=digest("prepare_dataset"),

@@ -15,6 +15,9 @@ rule collect_runs:
         "logs/collect_runs/{kind}.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
     params:
         code=digest("collect_runs"),
     message:
@@ -40,6 +43,9 @@ rule plot_figure:
         "logs/plot_figure/{figure}.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
     params:
         definition=figure_definition,
         paper=paper_values,
@@ -68,6 +74,9 @@ rule plot_learning_curves:
         "logs/plot_learning_curves.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
     params:
         code=digest("plot_learning_curves"),
     message:
@@ -103,6 +112,9 @@ rule build_table1:
         "logs/build_table1.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
     params:
         stand_ins=pruning_stand_ins(),
         code=digest("build_table1"),
@@ -131,6 +143,9 @@ rule build_scorecard:
         "logs/build_scorecard.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
     params:
         actors=study.actors(config, CLAIMS),
         code=digest("build_scorecard"),

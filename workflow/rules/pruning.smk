@@ -10,6 +10,9 @@ rule prune_dataset:
         "logs/prune_dataset/{dataset}/{model}/{privacy}/seed{seed}.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
     params:
         fraction=config["pruning"]["fraction"],
         scope=config["pruning"]["scope"],
@@ -45,6 +48,10 @@ rule retrain_pruned:
     priority: 10
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=model_memory,
+        runtime=minutes_of("retrain"),
     params:
         model=model_of,
         recipe=recipe_of,

@@ -13,6 +13,10 @@ rule score_samples:
         "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=scoring_memory,
+        runtime=minutes_of("score"),
     params:
         model=model_of,
         scores=SCORES,

@@ -9,6 +9,9 @@ rule plan_privacy:
         "logs/plan_privacy/{dataset}/{model}/{privacy}.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=short,
     params:
         schedule=schedule_of,
         removed_fraction=config["pruning"]["fraction"],
@@ -37,6 +40,10 @@ rule train_model:
         "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/{phase}.jsonl"
     conda:
         "../../envs/gradval.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=model_memory,
+        runtime=minutes_of(),
     params:
         model=model_of,
         recipe=recipe_of,

@@ -32,7 +32,7 @@ def choose_batch_size(model: nn.Module, image: Tensor, order: int) -> int:
     Returns:
         At least 1.
     """
-    saved = _saved_bytes(model, image)
+    saved = saved_bytes(model, image)
     fitting = int(_budget(image.device) / (UNITS[order] * saved))
     if image.is_cuda:
         most = MOST_ON_GPU
@@ -48,7 +48,7 @@ def _budget(device: torch.device) -> float:
     return min(SHARE_OF_CPU_MEMORY * memory, CPU_BUDGET_BYTES)
 
 
-def _saved_bytes(model: nn.Module, image: Tensor) -> int:
+def saved_bytes(model: nn.Module, image: Tensor) -> int:
     """Bytes that a forward of one image saves for its backward, parameters aside."""
     sizes: dict[int, int] = {}
     parameters = {p.data_ptr() for p in model.parameters()}

@@ -1,0 +1,121 @@
+"""What jobs ask a scheduler for, and what the whole study is expected to cost."""
+
+import json
+from functools import cache
+
+from snakemake.logging import logger
+
+from gradval import cost
+
+GPUS = config["cost"]["gpus"]
+SPEEDUP = config["cost"]["gpu_speedup"]
+
+
+@cache
+def size_of(dataset):
+    """Size of a data set: its prepared store's, or else what is known of its source."""
+    path = Path("resources", dataset, "dataset.json")
+    if path.exists():
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        images = facts["images"]
+        return cost.Size(images["train"], images["test"], facts["image_shape"][-1])
+    block = config["datasets"][dataset]
+    size = cost.KNOWN_SIZES.get(block["source"], cost.ASSUMED_SIZE)
+    return size._replace(image_size=block.get("image_size", size.image_size))
+
+
+@cache
+def unit_of(dataset, model):
+    """Cost of one sample of a plain training step."""
+    block = config["models"][model]
+    image_size = size_of(dataset).image_size
+    return cost.unit_cost(block["architecture"], block["width"], image_size)
+
+
+def job_cost(stage, dataset, model, privacy):
+    """Expected cost of one job of a stage: full or first (training), score, or retrain."""
+    unit, size = unit_of(dataset, model), size_of(dataset)
+    recipe = study.recipe(config, dataset, model, privacy)
+    private = privacy != study.NON_PRIVATE
+    if stage == "score":
+        return cost.scoring_job(unit, size, recipe["checkpoints"])
+    if stage == "retrain":
+        return cost.retraining_job(
+            unit,
+            size,
+            recipe,
+            private=private,
+            removals=len(REMOVALS),
+            fraction=config["pruning"]["fraction"],
+        )
+    epochs = recipe["epochs" if stage == "full" else "first_epochs"]
+    return cost.training_job(unit, size, recipe, private=private, epochs=epochs)
+
+
+def minutes_of(stage=None):
+    """Function of wildcards and attempt: the time limit of a job."""
+
+    def minutes(wildcards, attempt):
+        part = stage or wildcards.phase
+        setting = (wildcards.dataset, wildcards.model, wildcards.privacy)
+        return cost.job_minutes(
+            job_cost(part, *setting), SPEEDUP if GPUS else 1, attempt
+        )
+
+    return minutes
+
+
+def model_memory(wildcards, attempt):
+    """Host memory of a job that trains."""
+    recipe = recipe_of(wildcards)
+    return cost.model_memory_mb(
+        unit_of(wildcards.dataset, wildcards.model),
+        gpu=GPUS > 0,
+        checkpoints=recipe["checkpoints"],
+        batch=recipe["physical_batch_size"],
+        attempt=attempt,
+    )
+
+
+def scoring_memory(wildcards, attempt):
+    """Host memory of a job that scores."""
+    unit = unit_of(wildcards.dataset, wildcards.model)
+    return cost.model_memory_mb(unit, gpu=GPUS > 0, checkpoints=1, attempt=attempt)
+
+
+def data_memory(wildcards, attempt):
+    """Memory of a job that holds a data set: of its wildcard, or the largest of the grid."""
+    named = getattr(wildcards, "dataset", None)
+    sizes = map(size_of, [named] if named else config["grid"]["datasets"])
+    return max(cost.data_memory_mb(size, attempt=attempt) for size in sizes)
+
+
+def short(wildcards, attempt):
+    """Time limit in minutes of a job that takes minutes."""
+    return 30 * 2 ** (attempt - 1)
+
+
+@cache
+def announce_cost():
+    """In a dry run say once what the study will cost."""
+    if not workflow.dryrun:
+        return
+    grid, pruned = study.settings(config), PRUNED
+    stages = {
+        "training": ("full", grid),
+        "scoring": ("score", grid),
+        "first phases of Table 1": ("first", pruned),
+        "their scoring": ("score", pruned),
+        "retraining of Table 1": ("retrain", pruned),
+    }
+    jobs = {
+        name: [job_cost(stage, **vars(setting)) for setting in settings for _ in SEEDS]
+        for name, (stage, settings) in stages.items()
+    }
+    logger.info(cost.estimate_table(jobs, SPEEDUP))
+
+
+def announced_targets(wildcards):
+    """Everything that the default target builds; a dry run also says what it costs."""
+    announce_cost()
+    return all_targets()
