@@ -189,7 +189,7 @@ def job_minutes(job: Job, speedup: float, attempt: int = 1) -> int:
         attempt: from 1.
     """
     expected = job.core_seconds / speedup / 60
-    return math.ceil((STARTUP_MINUTES + TIME_MARGIN * expected) * 2 ** (attempt - 1))
+    return math.ceil(STARTUP_MINUTES + TIME_MARGIN * expected) << (attempt - 1)
 
 
 def model_memory_mb(

@@ -56,10 +56,3 @@ class NormalisedImages:
         # oneDNN's weight gradient of strided 1x1 convolutions corrupts the heap (torch 2.14).
         normalised = torch.empty(pixels.shape, dtype=self.scale.dtype, device=self.device)
         return torch.addcmul(self.shift, pixels, self.scale, out=normalised)
-
-
-def default_device() -> torch.device:
-    """The accelerator that this process may use, or the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("cpu")

@@ -42,7 +42,11 @@ def test_the_default_config_is_valid():
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("sede", 1, "top level: unknown key 'sede'; allowed are comparisons, datasets, figures"),
+        (
+            "sede",
+            1,
+            "top level: unknown key 'sede'; allowed are comparisons, cost, datasets, figures",
+        ),
         ("training.default.lr", 1.0, "training.default: unknown key 'lr'; allowed are batch_size"),
         (
             "datasets.digits.delta",

@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from gradval.devices import job_device
 from gradval.files import atomic_path, read_json, write_json
 from gradval.jobs import job
-from gradval.loading import NormalisedImages, default_device
+from gradval.loading import NormalisedImages
 from gradval.models import model_for
 from gradval.privacy.ledger import noise_scale
 from gradval.scores import normalise_per_class, score_samples
@@ -17,7 +18,7 @@ from gradval.training.checkpoints import Checkpoints, load_weights
 
 with job(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
-    device = default_device()
+    device = job_device()
     store = open_store(Path(files.store[0]).parent)
     model = model_for(store, params.model).to(device)
     model.load_state_dict(load_weights(files.weights))

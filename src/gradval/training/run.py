@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from gradval.devices import job_device
 from gradval.files import atomic_path, write_json
-from gradval.loading import NormalisedImages, default_device
+from gradval.loading import NormalisedImages
 from gradval.models import model_for, parameter_count
 from gradval.privacy import ledger as ledgers
 from gradval.privacy.plan import PhasePlan
@@ -117,7 +118,7 @@ def train_run(
         code: digest of the code; a resume state of other code is not used.
         progress: whether to show a progress bar.
     """
-    device = default_device()
+    device = job_device()
     data = _training_data(store, kept, device)
     model = model_for(store, model_options, seed).to(device)
     if initial_weights is not None:
