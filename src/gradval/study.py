@@ -17,6 +17,8 @@ Config = Mapping[str, Any]
 NON_PRIVATE = "nonprivate"
 PRIVACY_PATTERN = r"nonprivate|eps\d+(?:\.\d+)?"
 COMPARISON_KINDS = ("comparison", "ordering", "dominant_class")
+# Kinds of figures that show one run; the others show comparisons.
+RUN_FIGURES = ("distribution", "extremes")
 REMOVAL_CONTROLS = ("random", "none")
 
 
@@ -210,7 +212,7 @@ def removals(score_names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def figure_setting(config: Config, name: str) -> Setting | None:
-    """The setting that a `distribution` figure shows, or `None` if it is not run."""
+    """The setting that a figure of one run shows, or `None` if it is not run."""
     block = config["figures"][name]
     return _setting(config, block["dataset"], block["model"], block["privacy"])
 
@@ -225,7 +227,7 @@ def figure_comparisons(config: Config, name: str) -> list[str]:
 
 def figure_is_run(config: Config, name: str) -> bool:
     """Whether this config trains all that a figure shows."""
-    if config["figures"][name]["kind"] == "distribution":
+    if config["figures"][name]["kind"] in RUN_FIGURES:
         return figure_setting(config, name) is not None
     return all(comparison(config, c) is not None for c in figure_comparisons(config, name))
 
@@ -233,7 +235,7 @@ def figure_is_run(config: Config, name: str) -> bool:
 def figure_stand_ins(config: Config, name: str) -> dict[str, str]:
     """The parts of a figure that somebody else plays."""
     block = config["figures"][name]
-    if block["kind"] == "distribution":
+    if block["kind"] in RUN_FIGURES:
         return stand_ins(config, block["dataset"], block["model"])
     found: dict[str, str] = {}
     for c in figure_comparisons(config, name):
@@ -322,12 +324,13 @@ def check(
     for name, block in config["figures"].items():
         for c in figure_comparisons(config, name):
             _check_name(f"figures.{name}.comparison", c, config["comparisons"])
-        if block["kind"] == "distribution":
+        if block["kind"] in RUN_FIGURES:
             _check_name(f"figures.{name}.score", block["score"], scores)
             _check_part(config, f"figures.{name}.dataset", block["dataset"], "datasets")
             _check_part(config, f"figures.{name}.model", block["model"], "models")
-    for privacy in config["pruning"]["privacy"]:
-        _check_name("pruning.privacy", privacy, config["grid"]["privacy"])
+    if cast(config, config["pruning"]["dataset"]) is not None:
+        for privacy in config["pruning"]["privacy"]:
+            _check_name("pruning.privacy", privacy, config["grid"]["privacy"])
     _check_part(config, "pruning.dataset", config["pruning"]["dataset"], "datasets")
     _check_part(config, "pruning.model", config["pruning"]["model"], "models")
 

@@ -414,6 +414,34 @@ def distribution(**changes: Any) -> Figure:
     return figures.plot_score_distribution(**{**arguments, **changes})
 
 
+def extremes(**changes: Any) -> Figure:
+    """Both ends of a score, with digits of known classes."""
+    arguments: dict[str, Any] = {
+        "largest": IMAGES[:25],
+        "smallest": IMAGES[30:55],
+        "names_largest": [NAMES[i] for i in LABELS[:25]],
+        "names_smallest": [NAMES[i] for i in LABELS[30:55]],
+    }
+    return figures.plot_extremes(**{**arguments, **changes})
+
+
+def test_extremes_show_every_image_in_order_above_its_class() -> None:
+    figure = extremes()
+    for axes, first in zip(figure.axes, (0, 30), strict=True):
+        assert len(axes.images) == 25
+        for image, expected in zip(axes.images, IMAGES[first : first + 25], strict=True):
+            np.testing.assert_array_equal(pixels(image), expected[0])
+        captions = [text.get_text() for text in axes.texts]
+        assert captions == [NAMES[i] for i in LABELS[first : first + 25]]
+
+
+def test_wrong_input_of_extremes() -> None:
+    with pytest.raises(ValueError, match="smallest: 25 images, but 1 class names"):
+        extremes(names_smallest=["0"])
+    with pytest.raises(ValueError, match="largest must be uint8"):
+        extremes(largest=IMAGES[:25] / 255)
+
+
 def test_histogram_counts_every_score_once() -> None:
     scores = np.random.default_rng(1).beta(1, 8, 1797)
     strip, histogram = distribution(scores=scores, bins=20).axes
@@ -697,6 +725,7 @@ ALL: dict[str, Callable[[], Figure]] = {
     "heavy tail": lambda: distribution(
         scores=np.exp(np.random.default_rng(0).normal(size=1797)), log_y=True, title=LONG
     ),
+    "extremes": lambda: extremes(title=LONG, note=3 * NOTE),
     "agreement": lambda: figures.plot_consistency(scored(), title=LONG, note=4 * NOTE),
     "table1": lambda: figures.plot_table1(accuracies(), title="Table 1", note=NOTE),
     "curves": lambda: figures.plot_learning_curves(curves(), title="Curves", note=NOTE),

@@ -152,7 +152,7 @@ def comparison_files(names, *files):
 def figure_inputs(wildcards):
     """What a figure is drawn from."""
     name = wildcards.figure
-    if config["figures"][name]["kind"] == "distribution":
+    if config["figures"][name]["kind"] in study.RUN_FIGURES:
         setting = study.figure_setting(config, name)
         return {
             "scores": run_files(setting, SEEDS[0], "full/scores.parquet"),
@@ -172,7 +172,7 @@ def figure_definition(wildcards):
     block = dict(config["figures"][name])
     block["name"] = name
     block["stand_ins"] = study.figure_stand_ins(config, name)
-    if block["kind"] == "distribution":
+    if block["kind"] in study.RUN_FIGURES:
         setting = study.figure_setting(config, name)
         block["setting"] = [setting.dataset, setting.model, setting.privacy]
     else:

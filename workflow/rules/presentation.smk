@@ -50,6 +50,7 @@ rule plot_figure:
         definition=figure_definition,
         paper=paper_values,
         k=config["selection"]["k"],
+        scale=config["selection"]["scale"],
         code=digest("plot_figure"),
     message:
         "Drawing {wildcards.figure}"

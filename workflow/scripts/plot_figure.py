@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from gradval.consistency import select
 from gradval.figures import (
     dataset_label,
     model_label,
     plot_consistency,
+    plot_extremes,
     plot_score_distribution,
     plot_selection_pair,
     privacy_label,
@@ -47,6 +49,25 @@ def distribution(files, definition, common):
         class_names=store.classes,
         log_y=True,
         **{**common, "title": f"{definition['title']}: {describe(dataset, side)}"},
+    )
+
+
+def extremes(files, definition, common):
+    dataset, model, privacy = definition["setting"]
+    store = open_store(Path(files.store[0]).parent)
+    side = {"score": definition["score"], "model": model, "privacy": privacy}
+    suffix = "_normalised" if snakemake.params.scale == "normalised" else ""
+    scores = pd.read_parquet(files.scores[0])[definition["score"] + suffix]
+    labels, class_name = store.train.labels, definition.get("class")
+    within = None if class_name is None else labels == store.class_index(class_name)
+    ends = [select(scores, snakemake.params.k, largest, within) for largest in (True, False)]
+    names = [[store.classes[label] for label in labels[chosen]] for chosen in ends]
+    return plot_extremes(
+        *(store.train.images[chosen] for chosen in ends),
+        names_largest=names[0],
+        names_smallest=names[1],
+        titles=tuple(f"{end} {score_label(side['score'])}" for end in ("largest", "smallest")),
+        **{**common, "title": f"{definition['title']}: {describe(dataset, side, class_name)}"},
     )
 
 
@@ -98,7 +119,12 @@ def agreement(files, definition, common):
 
 with job(snakemake.log[0]):
     definition = snakemake.params.definition
-    draw = {"distribution": distribution, "pair": pair, "agreement": agreement}
+    draw = {
+        "distribution": distribution,
+        "extremes": extremes,
+        "pair": pair,
+        "agreement": agreement,
+    }
     common = {
         "title": definition["title"],
         "note": note(definition["stand_ins"]),

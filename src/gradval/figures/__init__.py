@@ -1,6 +1,8 @@
 """The paper's figures, drawn from plain data: arrays, data frames and strings.
 
 - ``selection``: two selections side by side with their statistics (Figures 2 and 4 to 10);
+- ``extremes``: the samples at both ends of a score;
+- ``sheet``: the contact sheet that these two are made of;
 - ``distribution``: the distribution of one score with example images (Figure 1);
 - ``agreement``: agreement of private and non-private selections, score by score (Figure 3);
 - ``accuracy``: test accuracy after removal (Table 1) and over training;
@@ -15,6 +17,7 @@ global state. Importing this package loads neither PyTorch nor seaborn.
 from gradval.figures.accuracy import plot_learning_curves, plot_table1
 from gradval.figures.agreement import plot_consistency
 from gradval.figures.distribution import plot_score_distribution
+from gradval.figures.extremes import plot_extremes
 from gradval.figures.labels import (
     DATASET_LABELS,
     MODEL_LABELS,
@@ -40,6 +43,7 @@ __all__ = [
     "dataset_label",
     "model_label",
     "plot_consistency",
+    "plot_extremes",
     "plot_learning_curves",
     "plot_score_distribution",
     "plot_selection_pair",

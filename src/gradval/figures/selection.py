@@ -1,18 +1,25 @@
 """Figures 2 and 4 to 10: the images that two settings select, side by side."""
 
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
 from gradval.figures.labels import COMMON_COLOUR, shorten
+from gradval.figures.sheet import (
+    CAPTIONED_HEIGHT,
+    SHEET_HEIGHT,
+    SHEET_WIDTH,
+    SIDE_TITLE,
+    Sheet,
+    draw_sheet,
+    place,
+)
 from gradval.figures.statistics_table import statistics_table
 from gradval.figures.style import (
     GREY,
@@ -22,7 +29,6 @@ from gradval.figures.style import (
     draw_note,
     draw_title,
     note_height,
-    show_image,
     style,
     title_height,
 )
@@ -31,26 +37,10 @@ from gradval.figures.summary import summarise
 MAX_CLASSES = 12  # rows for which the chart of class counts has room
 
 # Everything below is in inches.
-SIDE_TITLE, LEGEND, LINE = 0.24, 0.36, 0.22
-SHEET_WIDTH = 4.15
-SHEET_HEIGHT, CAPTIONED_HEIGHT = 3.8, 4.2
+LEGEND, LINE = 0.36, 0.22
 COUNTS_WIDTH, NAME_WIDTH = 2.4, 0.95
-CAPTION = 0.2  # height of a class name below its image
-FRAME = 0.035
 # Middles of the columns of the table after the first, without and with a column for the paper.
 COLUMNS = {3: (3.9, 6.7, 9.3), 4: (3.8, 6.4, 8.7, 10.2)}
-LETTERS = 12.1  # letters of a class name an inch
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One of the two selections; `names` and `counts` only if the classes are given."""
-
-    images: NDArray[np.uint8]
-    common: NDArray[np.bool_]
-    title: str
-    names: list[str] | None
-    counts: NDArray[np.int64] | None
 
 
 @style()
@@ -103,7 +93,7 @@ def plot_selection_pair(
     names = _class_names(classes_a, classes_b, class_names, len(index_a))
     common = np.intersect1d(index_a, index_b)
     sides = tuple(
-        _Side(
+        Sheet(
             images,
             np.isin(index, common),
             textwrap.fill(side_title, 44),
@@ -120,7 +110,7 @@ def plot_selection_pair(
 
 
 def _draw(
-    sides: tuple[_Side, ...],
+    sides: tuple[Sheet, ...],
     names: list[str] | None,
     rows: list[list[str]],
     common: int,
@@ -139,7 +129,7 @@ def _draw(
     lefts = ((WIDTH - gap) / 2 - SHEET_WIDTH, (WIDTH + gap) / 2)
     top += side_title
     for side, left in zip(sides, lefts, strict=True):
-        _draw_sheet(_place(figure, left, top, SHEET_WIDTH, sheet), side)
+        draw_sheet(place(figure, left, top, SHEET_WIDTH, sheet), side)
     if names:
         _draw_counts(figure, sides, names, top)
     top += sheet
@@ -150,58 +140,12 @@ def _draw(
         loc="center",
         bbox_to_anchor=(0.5, 1 - (top + LEGEND / 2) / height),
     )
-    _draw_table(_place(figure, MARGIN, top + LEGEND, WIDTH - 2 * MARGIN, table), rows)
+    _draw_table(place(figure, MARGIN, top + LEGEND, WIDTH - 2 * MARGIN, table), rows)
     draw_note(figure, note)
     return figure
 
 
-def _place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Add empty axes at a place given in inches from the top left, whose units are inches."""
-    w, h = figure.get_size_inches()
-    axes = figure.add_axes((left / w, 1 - (top + height) / h, width / w, height / h))
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    axes.set_axis_off()
-    return axes
-
-
-def _draw_sheet(axes: Axes, side: _Side) -> None:
-    """Fill axes in inches with the images of one side and their frames."""
-    columns = math.ceil(math.sqrt(len(side.images)))
-    rows = math.ceil(len(side.images) / columns)
-    height = axes.get_ylim()[0]
-    pitch_x, pitch_y = SHEET_WIDTH / columns, height / rows
-    caption = CAPTION if side.names else 0
-    size = min(pitch_x, pitch_y - caption) - 3.5 * FRAME
-    if not side.names:  # no captions: tiles as close as their frames allow
-        pitch_x = pitch_y = size + 3.5 * FRAME
-    indent = (SHEET_WIDTH - pitch_x * columns) / 2
-    for rank, image in enumerate(side.images):
-        row, column = divmod(rank, columns)
-        left = indent + column * pitch_x + (pitch_x - size) / 2
-        top = row * pitch_y + 1.75 * FRAME
-        x, y, wide, tall = show_image(axes, image, left, top, size)
-        if side.common[rank]:
-            # Below the image, which hides all but its border: no gaps however pixels are rounded.
-            axes.add_patch(
-                Rectangle(
-                    (x - FRAME, y - FRAME),
-                    wide + 2 * FRAME,
-                    tall + 2 * FRAME,
-                    color=COMMON_COLOUR,
-                    linewidth=0,
-                    zorder=-1,
-                )
-            )
-        if side.names:
-            name = shorten(side.names[rank], int(LETTERS * pitch_x))
-            axes.text(
-                left + size / 2, top + size + 1.5 * FRAME, name, ha="center", va="top", fontsize=10
-            )
-    axes.set(xlim=(0, SHEET_WIDTH), ylim=(height, 0))
-    axes.set_title(side.title, fontsize=12)
-
-
-def _draw_counts(figure: Figure, sides: Sequence[_Side], names: list[str], top: float) -> None:
+def _draw_counts(figure: Figure, sides: Sequence[Sheet], names: list[str], top: float) -> None:
     """Chart the class counts between the sheets, those of a side pointing towards it."""
     counts = np.array([side.counts for side in sides])
     shown = np.sort(np.argsort(-counts.max(axis=0), kind="stable")[:MAX_CLASSES])
@@ -219,7 +163,7 @@ def _draw_counts(figure: Figure, sides: Sequence[_Side], names: list[str], top: 
     )
     for number, side in enumerate(counts):
         left = WIDTH / 2 + (-NAME_WIDTH / 2 - bars if number == 0 else NAME_WIDTH / 2)
-        axes = _place(figure, left, top, bars, CAPTIONED_HEIGHT)
+        axes = place(figure, left, top, bars, CAPTIONED_HEIGHT)
         axes.set(
             xlim=(limit, 0) if number == 0 else (0, limit),
             ylim=(middle + half, middle - half),
