@@ -16,10 +16,11 @@ from gradval.training.checkpoints import (
     save_weights,
 )
 from gradval.training.evaluation import evaluate
+from gradval.training.fastest import fastest_clipping
 from gradval.training.loop import Trainer, TrainingData, TrainingDiverged
 from gradval.training.recipe import Recipe, derive_seed
 from gradval.training.resume import load_state, save_state
-from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep
+from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Visit
 
 OPTIONS = {
     "epochs": 1,
@@ -121,12 +122,92 @@ def test_non_private_step_is_the_plain_gradient():
     model, reference = tiny_model(), tiny_model()
     data = tiny_data()
     step = NonPrivateStep(model, torch.optim.SGD(model.parameters(), lr=0.3), 10.0)
-    losses = step.accumulate(data.images[0:7], data.labels[:7])
+    visit = step.accumulate(data.images[0:7], data.labels[:7])
     step.update()
     F.cross_entropy(reference(data.images[0:7]), data.labels[:7], reduction="sum").backward()
     for new, old in zip(model.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(new, old - 0.03 * old.grad, rtol=1e-5, atol=1e-7)
-    assert losses.shape == (7,)
+    assert visit.losses.shape == (7,) and visit.input_gradients is None
+
+
+def make_step(kind, model, observe):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+    if kind == "nonprivate":
+        return NonPrivateStep(model, optimizer, 10.0, observe=observe)
+    return PRIVATE_STEPS[kind](
+        model,
+        optimizer,
+        10.0,
+        noise_multiplier=1.0,
+        clipping_norm=0.7,
+        generator=torch.Generator().manual_seed(0),
+        observe=observe,
+    )
+
+
+@pytest.mark.parametrize("kind", [*PRIVATE_STEPS, "nonprivate"])
+def test_observing_steps_report_norms_and_input_gradients_and_train_alike(kind):
+    data = tiny_data(dtype=torch.float64)
+    images, labels = data.images[0:7], data.labels[:7]
+    observing, plain = tiny_model(dtype=torch.float64), tiny_model(dtype=torch.float64)
+    observer, step = make_step(kind, observing, True), make_step(kind, plain, False)
+    for start, end in ((0, 3), (3, 7)):
+        reference = tiny_model(dtype=torch.float64)
+        x, y = images[start:end].clone().requires_grad_(), labels[start:end]
+        F.cross_entropy(reference(x), y, reduction="sum").backward()
+        norms = [
+            torch.cat([g.flatten() for g in gradient]).norm()
+            for gradient in gradients_one_by_one(reference, x.detach(), y)
+        ]
+        visit = observer.accumulate(images[start:end], y)
+        torch.testing.assert_close(visit.input_gradients, x.grad, rtol=1e-10, atol=1e-14)
+        if kind == "nonprivate":
+            assert visit.norms is None
+        else:
+            torch.testing.assert_close(visit.norms, torch.stack(norms), rtol=1e-10, atol=0)
+        step.accumulate(images[start:end], y)
+    observer.update()
+    step.update()
+    assert_same(observing.state_dict(), plain.state_dict())
+
+
+def test_the_fastest_clipping_is_found_without_a_trace():
+    model, data = tiny_model(), tiny_data()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    random = torch.get_rng_state()
+    chosen = fastest_clipping(model, data.images[0:8], data.labels[:8], physical_batch_size=8)
+    assert chosen in PRIVATE_STEPS
+    assert_same(model.state_dict(), before)
+    assert all(p.grad is None and not hasattr(p, "grad_sample") for p in model.parameters())
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_clippings_that_would_not_fit_in_memory_are_no_candidates(monkeypatch):
+    monkeypatch.setattr("gradval.training.fastest.MOST_BYTES", 1)
+    tried = []
+
+    def seconds(kind, *_, **__):
+        tried.append(kind)
+        return 1.0
+
+    monkeypatch.setattr("gradval.training.fastest._seconds", seconds)
+    data = tiny_data()
+    fastest_clipping(tiny_model(), data.images[0:8], data.labels[:8], physical_batch_size=8)
+    assert tried == [PRIVATE_STEPS["bookkeeping"], PRIVATE_STEPS["ghost"]]
+
+
+def test_a_resumed_run_clips_as_it_began(tmp_path, monkeypatch):
+    recipe, path = {"clipping": "auto"}, tmp_path / "resume.pt"
+    # What a measurement finds is up to the machine, so it is set here.
+    monkeypatch.setattr("gradval.training.loop.fastest_clipping", lambda *_, **__: "hooks")
+    base = trainer(recipe=recipe).run()
+    job = trainer(recipe=recipe, resume_path=path, fingerprint="x", save_every=0)
+    with pytest.raises(KeyboardInterrupt):
+        run_until(job, 4)
+    monkeypatch.setattr("gradval.training.loop.fastest_clipping", lambda *_, **__: "ghost")
+    result = trainer(recipe=recipe, resume_path=path, fingerprint="x").run()
+    assert result.clipping == base.clipping == "hooks"
+    assert_same(result.weights, base.weights)
 
 
 def run_weights(**options):
@@ -146,7 +227,8 @@ def assert_close(a, b):
 
 def test_the_way_of_clipping_and_the_physical_batch_do_not_change_the_result():
     base = run_weights()
-    assert_close(base, run_weights(recipe={"clipping": "hooks"}))
+    for clipping in [*PRIVATE_STEPS, "auto"]:
+        assert_close(base, run_weights(recipe={"clipping": clipping}))
     assert_close(base, run_weights(recipe={"physical_batch_size": 5}))
 
 
@@ -165,7 +247,7 @@ def test_sampling_is_poisson_at_the_planned_rate(monkeypatch):
 
     def record(chunk):
         drawn.append(chunk)
-        return torch.zeros(len(chunk))
+        return Visit(torch.zeros(len(chunk)))
 
     monkeypatch.setattr(job, "_accumulate", record)
     for _ in range(400):

@@ -18,9 +18,10 @@ from gradval.loading import NormalisedImages
 from gradval.privacy.plan import PhasePlan
 from gradval.training.checkpoints import checkpoint_steps
 from gradval.training.evaluation import evaluate
+from gradval.training.fastest import fastest_clipping
 from gradval.training.recipe import Recipe, derive_seed
 from gradval.training.resume import load_state, save_state
-from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step
+from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step, Visit
 
 # How often the state of a run is written; a killed run repeats at most this many seconds.
 SAVE_EVERY_SECONDS = 60.0
@@ -61,6 +62,7 @@ class TrainingResult:
         train_accuracy, test_accuracy: of the final weights, in [0, 1].
         steps: steps executed, the number that the accountant must count.
         seconds: time spent in training steps, evaluation excluded, over all interruptions.
+        clipping: how gradients were clipped, a key of `PRIVATE_STEPS`; `None` without privacy.
     """
 
     weights: dict[str, Tensor]
@@ -70,6 +72,7 @@ class TrainingResult:
     test_accuracy: float
     steps: int
     seconds: float
+    clipping: str | None
 
 
 @dataclass
@@ -83,7 +86,11 @@ class _Progress:
 
 
 class Trainer:
-    """One phase of training of one model.
+    """One phase of training of one model, from the saved state if there is one.
+
+    Attributes:
+        clipping: how gradients are clipped, a key of `PRIVATE_STEPS`; `None` without privacy. A
+            resumed run clips as it began, whatever would be fastest now.
 
     Args:
         model: with its initial weights, on the device to train on; trained in place.
@@ -97,7 +104,8 @@ class Trainer:
         description: label of the progress bar; `None` hides it.
 
     Raises:
-        ValueError: the phase samples from another number of images than there are.
+        ValueError: the phase samples from another number of images than there are, or the resume
+            file is damaged.
     """
 
     def __init__(
@@ -127,9 +135,26 @@ class Trainer:
         self.average = (
             AveragedModel(model, avg_fn=self._average_parameter) if recipe.ema_decay else None
         )
-        self.step_kind = self._make_step()
         self.progress = _Progress()
-        self._resumed_at = 0
+        saved = load_state(self.resume_path, fingerprint) if self.resume_path else None
+        self.clipping = saved["clipping"] if saved else self._choose_clipping()
+        self.step_kind = self._make_step()
+        if saved:
+            self._restore(saved)
+        self._resumed_at = self.progress.step
+
+    def _choose_clipping(self) -> str | None:
+        if self.phase.noise_multiplier is None:
+            return None
+        if self.recipe.clipping != "auto":
+            return self.recipe.clipping
+        few = slice(0, self.recipe.physical_batch_size)
+        return fastest_clipping(
+            self.model,
+            self.data.images[few],
+            self.data.labels[few],
+            physical_batch_size=self.recipe.physical_batch_size,
+        )
 
     def _make_step(self) -> Step:
         recipe, phase = self.recipe, self.phase
@@ -139,9 +164,9 @@ class Trainer:
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
         )
-        if phase.noise_multiplier is None:
+        if phase.noise_multiplier is None or self.clipping is None:
             return NonPrivateStep(self.model, optimizer, phase.expected_batch_size)
-        return PRIVATE_STEPS[recipe.clipping](
+        return PRIVATE_STEPS[self.clipping](
             self.model,
             optimizer,
             phase.expected_batch_size,
@@ -166,16 +191,14 @@ class Trainer:
         return module
 
     def run(self) -> TrainingResult:
-        """Train to the end, from the saved state if there is one.
+        """Train to the end.
 
         The state at the end is saved too, so that nothing is lost if its result cannot be written.
 
         Raises:
             TrainingDiverged: a loss or gradient is not finite.
             Interrupted: SIGTERM arrived; the state was saved first.
-            ValueError: the resume file is damaged.
         """
-        self._resume()
         due = set(checkpoint_steps(self.phase.steps, self.recipe.checkpoints))
         self.model.train()
         last_save = time.monotonic()
@@ -221,19 +244,19 @@ class Trainer:
         for chunk in indices.split(self.recipe.physical_batch_size):
             if len(chunk) == 0:
                 continue
-            losses = self._accumulate(chunk)
-            progress.loss_sum += float(losses.sum())
+            visit = self._accumulate(chunk)
+            progress.loss_sum += float(visit.losses.sum())
             progress.loss_count += len(chunk)
         self.step_kind.update()
         if self.average is not None:
             self.average.update_parameters(self.model)
         progress.step += 1
 
-    def _accumulate(self, chunk: Tensor) -> Tensor:
+    def _accumulate(self, chunk: Tensor) -> Visit:
         labels = self.data.labels[chunk.to(self.data.labels.device)]
         try:
-            losses = self.step_kind.accumulate(self.data.images[chunk], labels)
-            if not torch.isfinite(losses).all():
+            visit = self.step_kind.accumulate(self.data.images[chunk], labels)
+            if not torch.isfinite(visit.losses).all():
                 raise TrainingDiverged("the loss is not finite")
         except ValueError as error:
             recipe = self.recipe
@@ -243,7 +266,7 @@ class Trainer:
                 f"{recipe.learning_rate}, batch_size {recipe.batch_size}, clipping_norm "
                 f"{recipe.clipping_norm}); lower the learning rate"
             ) from error
-        return losses
+        return visit
 
     def _take_checkpoint(self) -> None:
         progress = self.progress
@@ -278,6 +301,7 @@ class Trainer:
             test_accuracy=progress.metrics[-1]["test_accuracy"],
             steps=progress.step,
             seconds=progress.seconds,
+            clipping=self.clipping,
         )
 
     def _state(self) -> dict[str, Any]:
@@ -287,6 +311,7 @@ class Trainer:
             "optimizer": self.step_kind.optimizer.state_dict(),
             "sampling": self.sampling.get_state(),
             "noise": self.noise.get_state(),
+            "clipping": self.clipping,
             "progress": vars(self.progress),
         }
 
@@ -294,12 +319,7 @@ class Trainer:
         if self.resume_path is not None:
             save_state(self._state(), self.resume_path, self.fingerprint)
 
-    def _resume(self) -> None:
-        if self.resume_path is None:
-            return
-        state = load_state(self.resume_path, self.fingerprint)
-        if state is None:
-            return
+    def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
@@ -307,7 +327,6 @@ class Trainer:
         self.sampling.set_state(state["sampling"])
         self.noise.set_state(state["noise"])
         self.progress = _Progress(**state["progress"])
-        self._resumed_at = self.progress.step
 
 
 @contextmanager

@@ -24,7 +24,8 @@ class Recipe:
         ema_decay: decay of the exponential moving average of the weights, which is then what is
             evaluated, kept and scored; 0 for none.
         clipping_norm: L2 norm to which each sample's gradient is clipped (private runs).
-        clipping: how it is clipped, `bookkeeping` or `hooks`; does not change the result.
+        clipping: how it is clipped: `bookkeeping`, or Opacus's `hooks`, `ghost` or `functorch`, or
+            `auto` for the fastest by a short measurement; does not change the result.
         checkpoints: number K of checkpoints for VoG, spread evenly, the last at the end.
     """
 

@@ -184,6 +184,7 @@ def _write(
             "steps": result.steps,
             "samples": phase.samples,
             "parameters": parameters,
+            "clipping": result.clipping,
         },
     )
     write_json(files.timing, {"training_seconds": result.seconds})

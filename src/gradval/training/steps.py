@@ -3,9 +3,14 @@
 A step is fed in physical batches (`accumulate`) and then taken (`update`). All kinds divide by the
 same fixed denominator, the expected batch size; private ones clip each sample's gradient first and
 add the noise of Opacus's optimizer to the sum.
+
+A step that observes also hands out what it knows of each sample without much more work: the
+gradient with respect to the image, which costs one more convolution backward in the first layer,
+and in private steps the norm of the gradient, on which clipping rests anyway.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -18,13 +23,30 @@ if TYPE_CHECKING:
     from opacus.optimizers import DPOptimizer
 
 
+@dataclass(frozen=True)
+class Visit:
+    """What a step learnt about the n samples of a physical batch, before the update.
+
+    Attributes:
+        losses: `(n,)` cross-entropy in nats.
+        norms: `(n,)` L2 norms of the gradients with respect to all parameters, before clipping;
+            only of private steps that observe.
+        input_gradients: `(n, C, H, W)` gradients of the losses with respect to the images; only of
+            steps that observe.
+    """
+
+    losses: Tensor
+    norms: Tensor | None = None
+    input_gradients: Tensor | None = None
+
+
 class Step(Protocol):
     """What the training loop needs of a kind of step."""
 
     optimizer: torch.optim.Optimizer
 
-    def accumulate(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Add a physical batch, `(n, C, H, W)` and `(n,)`; return its losses `(n,)`."""
+    def accumulate(self, images: Tensor, labels: Tensor) -> Visit:
+        """Add a physical batch, `(n, C, H, W)` and `(n,)`, n > 0."""
         ...
 
     def update(self) -> None:
@@ -33,20 +55,37 @@ class Step(Protocol):
 
 
 class NonPrivateStep:
-    """SGD on the summed gradient over the expected batch size."""
+    """SGD on the summed gradient over the expected batch size.
+
+    Args:
+        model: trained in place.
+        optimizer: of the model's parameters.
+        expected_batch_size: the fixed denominator.
+        observe: whether to report input gradients. Norms are not: no plain backward has them, and
+            to find them costs about half a step.
+    """
 
     def __init__(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, expected_batch_size: float
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        expected_batch_size: float,
+        *,
+        observe: bool = False,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.expected_batch_size = expected_batch_size
+        self.observe = observe
         optimizer.zero_grad()
 
-    def accumulate(self, images: Tensor, labels: Tensor) -> Tensor:
+    def accumulate(self, images: Tensor, labels: Tensor) -> Visit:
+        images, received = _watched(images, self.observe)
         losses = F.cross_entropy(self.model(images), labels, reduction="none")
         (losses.sum() / self.expected_batch_size).backward()
-        return losses.detach()
+        if not self.observe:
+            return Visit(losses.detach())
+        return Visit(losses.detach(), input_gradients=received[0] * self.expected_batch_size)
 
     def update(self) -> None:
         self.optimizer.step()
@@ -63,6 +102,7 @@ class PrivateStep(ABC):
         noise_multiplier: standard deviation of the noise / clipping norm.
         clipping_norm: L2 norm to which each sample's gradient is clipped.
         generator: source of the noise.
+        observe: whether to report norms and input gradients of the samples.
     """
 
     def __init__(
@@ -74,10 +114,12 @@ class PrivateStep(ABC):
         noise_multiplier: float,
         clipping_norm: float,
         generator: torch.Generator,
+        observe: bool = False,
     ) -> None:
-        self.model = self._prepare(model)
         self.optimizer = optimizer
         self.clipping_norm = clipping_norm
+        self.observe = observe
+        self.model = self._prepare(model)
         self.private = self._optimizer_type()(
             optimizer,
             noise_multiplier=noise_multiplier,
@@ -86,10 +128,10 @@ class PrivateStep(ABC):
             generator=generator,
         )
 
-    def accumulate(self, images: Tensor, labels: Tensor) -> Tensor:
-        losses = self._backward(images, labels)
+    def accumulate(self, images: Tensor, labels: Tensor) -> Visit:
+        visit = self._backward(images, labels)
         self._step(skip=True)
-        return losses
+        return visit
 
     def update(self) -> None:
         # A batch of nothing closes the step: it adds no gradient, and it is all there is to an
@@ -111,16 +153,16 @@ class PrivateStep(ABC):
         """Opacus's optimizer for this kind of gradients."""
 
     @abstractmethod
-    def _backward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Leave the gradients of a batch where the optimizer looks for them; return the losses."""
+    def _backward(self, images: Tensor, labels: Tensor) -> Visit:
+        """Leave the gradients of a batch where the optimizer looks for them."""
 
     @abstractmethod
     def _backward_nothing(self) -> None:
         """The same for a batch without samples."""
 
 
-class BookKeepingStep(PrivateStep):
-    """DP-SGD whose clipped sum is formed without per-sample gradients."""
+class _SummedStep(PrivateStep):
+    """Steps that leave the sum of clipped gradients in `.grad`."""
 
     def _optimizer_type(self) -> "type[DPOptimizer]":
         # Imported here: Opacus takes seconds to import and non-private runs do not need it.
@@ -129,24 +171,63 @@ class BookKeepingStep(PrivateStep):
         kind: type[DPOptimizer] = DPOptimizerFastGradientClipping
         return kind
 
-    def _backward(self, images: Tensor, labels: Tensor) -> Tensor:
-        clipped = clipped_gradient_sum(self.model, images, labels, self.clipping_norm)
-        for name, parameter in self.model.named_parameters():
-            parameter.grad = clipped.sums[name]
-        return clipped.losses
-
     def _backward_nothing(self) -> None:
         for parameter in self.private.params:
             parameter.grad = torch.zeros_like(parameter)
 
 
+class BookKeepingStep(_SummedStep):
+    """DP-SGD whose clipped sum is formed without per-sample gradients (`gradval.ghost`)."""
+
+    def _backward(self, images: Tensor, labels: Tensor) -> Visit:
+        clipped = clipped_gradient_sum(
+            self.model, images, labels, self.clipping_norm, input_gradients=self.observe
+        )
+        for name, parameter in self.model.named_parameters():
+            parameter.grad = clipped.sums[name]
+        norms = clipped.norms if self.observe else None
+        return Visit(clipped.losses, norms, clipped.input_gradients)
+
+
+class GhostStep(_SummedStep):
+    """DP-SGD by Opacus's fast gradient clipping: one backward for norms, another for the sum."""
+
+    def _prepare(self, model: nn.Module) -> nn.Module:
+        from opacus.grad_sample import GradSampleModuleFastGradientClipping
+
+        self.hooked = GradSampleModuleFastGradientClipping(
+            model, max_grad_norm=self.clipping_norm, loss_reduction="mean"
+        )
+        hooked: nn.Module = self.hooked
+        return hooked
+
+    def _backward(self, images: Tensor, labels: Tensor) -> Visit:
+        from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
+
+        images, received = _watched(images, self.observe)
+        criterion = DPLossFastGradientClipping(
+            self.hooked, self.private, nn.CrossEntropyLoss(), loss_reduction="mean"
+        )
+        loss = criterion(self.model(images), labels)
+        loss.backward()
+        losses = loss.loss_per_sample.detach()
+        if not self.observe:
+            return Visit(losses)
+        # The first backward is that of the mean loss, the second that of the clipped sum.
+        return Visit(losses, self.hooked.per_sample_gradient_norms, received[0] * len(losses))
+
+
 class HooksStep(PrivateStep):
     """DP-SGD with Opacus's own per-sample gradients (`GradSampleModule`)."""
+
+    force_functorch = False
 
     def _prepare(self, model: nn.Module) -> nn.Module:
         from opacus import GradSampleModule
 
-        hooked: nn.Module = GradSampleModule(model, loss_reduction="sum")
+        hooked: nn.Module = GradSampleModule(
+            model, loss_reduction="sum", force_functorch=self.force_functorch
+        )
         return hooked
 
     def _optimizer_type(self) -> "type[DPOptimizer]":
@@ -155,14 +236,38 @@ class HooksStep(PrivateStep):
         kind: type[DPOptimizer] = DPOptimizer
         return kind
 
-    def _backward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _backward(self, images: Tensor, labels: Tensor) -> Visit:
+        images, received = _watched(images, self.observe)
         losses = F.cross_entropy(self.model(images), labels, reduction="none")
         losses.sum().backward()
-        return losses.detach()
+        if not self.observe:
+            return Visit(losses.detach())
+        norms = [p.grad_sample.flatten(1).norm(dim=1) for p in self.private.params]
+        return Visit(losses.detach(), torch.stack(norms).norm(dim=0), received[0])
 
     def _backward_nothing(self) -> None:
         for parameter in self.private.params:
             parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
 
 
-PRIVATE_STEPS: dict[str, type[PrivateStep]] = {"bookkeeping": BookKeepingStep, "hooks": HooksStep}
+class FunctorchStep(HooksStep):
+    """The same, with per-sample gradients of each layer from `torch.func`."""
+
+    force_functorch = True
+
+
+def _watched(images: Tensor, watch: bool) -> tuple[Tensor, list[Tensor]]:
+    """The images, and a list to which each backward appends its gradient with respect to them."""
+    received: list[Tensor] = []
+    if watch:
+        images = images.detach().requires_grad_()
+        images.register_hook(received.append)
+    return images, received
+
+
+PRIVATE_STEPS: dict[str, type[PrivateStep]] = {
+    "bookkeeping": BookKeepingStep,
+    "hooks": HooksStep,
+    "ghost": GhostStep,
+    "functorch": FunctorchStep,
+}

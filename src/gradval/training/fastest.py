@@ -1,0 +1,91 @@
+"""Which way of clipping is fastest for a model, by a short measurement."""
+
+import copy
+import logging
+import math
+import time
+
+import torch
+from torch import Tensor, nn
+
+from gradval.ghost.coverage import preserved_rng
+from gradval.training.steps import PRIVATE_STEPS, PrivateStep
+
+logger = logging.getLogger("gradval")
+
+# Enough samples that the order does not change with more of them.
+MEASURED_SAMPLES = 16
+REPEATS = 2
+# These hold every sample's whole gradient at once; beyond so many bytes they are no candidates.
+HOLD_PER_SAMPLE_GRADIENTS = ("hooks", "functorch")
+MOST_BYTES = 2**31
+
+
+def fastest_clipping(
+    model: nn.Module, images: Tensor, labels: Tensor, *, physical_batch_size: int
+) -> str:
+    """Time each kind of private step on a copy of the model and name the fastest.
+
+    All kinds give the same sums up to rounding, so the choice decides about time alone. It may
+    differ from one machine to the next, and from one run to the next if two are about as fast.
+
+    Args:
+        model: left as it is, gradients and random state included.
+        images: `(n, C, H, W)`, n > 0, a few training images on the model's device; the first 16
+            are used.
+        labels: `(n,)` int64.
+        physical_batch_size: samples that will be held in memory at a time.
+
+    Returns:
+        A key of `PRIVATE_STEPS`.
+    """
+    images, labels = images[:MEASURED_SAMPLES], labels[:MEASURED_SAMPLES]
+    parameter_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
+    seconds: dict[str, float] = {}
+    with preserved_rng(images.device):
+        for name, kind in PRIVATE_STEPS.items():
+            held = name in HOLD_PER_SAMPLE_GRADIENTS
+            if held and physical_batch_size * parameter_bytes > MOST_BYTES:
+                continue
+            fastest = min(seconds.values(), default=math.inf)
+            try:
+                seconds[name] = _seconds(kind, model, images, labels, give_up_after=2 * fastest)
+            except NotImplementedError as error:
+                logger.info("clipping %s cannot train this model: %s", name, error)
+    chosen = min(seconds, key=seconds.__getitem__)
+    times = ", ".join(f"{name} {1e3 * value:.0f} ms" for name, value in seconds.items())
+    logger.info("clipping by %s: %d samples take %s", chosen, len(images), times)
+    return chosen
+
+
+def _seconds(
+    kind: type[PrivateStep],
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    give_up_after: float,
+) -> float:
+    """Shortest time of a step; that of the first, which is the slowest, if it is hopeless."""
+    trial = copy.deepcopy(model).train()
+    step = kind(
+        trial,
+        torch.optim.SGD(trial.parameters(), lr=0.0),
+        float(len(images)),
+        noise_multiplier=0.0,
+        clipping_norm=1.0,
+        generator=torch.Generator(images.device),
+    )
+    times = [_time_once(step, images, labels)]
+    if times[0] > give_up_after:
+        return times[0]
+    times += [_time_once(step, images, labels) for _ in range(REPEATS)]
+    return min(times)
+
+
+def _time_once(step: PrivateStep, images: Tensor, labels: Tensor) -> float:
+    start = time.perf_counter()
+    step.accumulate(images, labels)
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    return time.perf_counter() - start
