@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 from itertools import pairwise
 
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from gradval.__main__ import main
 from gradval.privacy import ledger as ledgers
 from gradval.privacy.accountants import SampledGaussian, calibrate_noise, epsilon
 from gradval.privacy.plan import phase_of, phases_from_dict, phases_to_dict, plan_phases
@@ -130,25 +132,63 @@ def make_ledger(accountants=("pld", "rdp")):
 def test_ledger_can_be_recomputed_from_its_file(tmp_path):
     path = tmp_path / "ledger.json"
     path.write_text(json.dumps(make_ledger()))
-    rows = ledgers.recompute(path)
-    assert [(group, accountant) for group, accountant, _, _ in rows] == [
-        ("kept", "pld"),
-        ("kept", "rdp"),
-        ("removed", "pld"),
-        ("removed", "rdp"),
-    ]
-    assert all(ledgers.agrees(stated, again) for *_, stated, again in rows)
-    spent = {(group, accountant): stated for group, accountant, stated, _ in rows}
-    assert spent["removed", "pld"] < spent["kept", "pld"] < spent["kept", "rdp"]
+    rows = {(row.group, row.accountant): row for row in ledgers.recompute(path)}
+    assert list(rows) == [(g, a) for g in ("kept", "removed") for a in ("pld", "rdp", "prv")]
+    assert all(row.agrees for row in rows.values())
+    # What the ledger does not state is recomputed too.
+    assert rows["kept", "prv"].stated is None
+    assert rows["kept", "prv"].recomputed == pytest.approx(rows["kept", "pld"].stated, rel=0.02)
+    assert rows["removed", "pld"].stated < rows["kept", "pld"].stated < rows["kept", "rdp"].stated
 
 
-def test_forged_ledger_is_found_out(tmp_path):
+def run_command(path, capsys):
+    """Exit code, output and errors of `python -m gradval ledger`."""
+    code = main(["ledger", str(path)])
+    return code, *capsys.readouterr()
+
+
+def test_ledger_command_prints_what_is_stated_beside_what_is_recomputed(tmp_path, capsys):
+    path = tmp_path / "ledger.json"
+    ledger = make_ledger(("pld",))
+    path.write_text(json.dumps(ledger))
+    code, output, errors = run_command(path, capsys)
+    assert code == 0 and errors == ""
+    stated = ledger["groups"][0]["epsilon"]["pld"]
+    assert re.search(rf"^kept +pld +{stated:.4f} +{stated:.4f}$", output, re.M)
+    assert re.search(r"^removed +rdp +- +\d+\.\d{4}$", output, re.M)
+    path.write_text(json.dumps(ledgers.non_private_ledger()))
+    code, output, _ = run_command(path, capsys)
+    assert code == 0 and "without differential privacy" in output
+
+
+@pytest.mark.parametrize("factor", [0.9, 0.998, 1.002])
+def test_forged_ledger_is_found_out(tmp_path, capsys, factor):
     path = tmp_path / "ledger.json"
     forged = make_ledger()
-    forged["groups"][0]["epsilon"]["pld"] *= 0.9
+    forged["groups"][0]["epsilon"]["pld"] *= factor
     path.write_text(json.dumps(forged))
-    verdicts = [ledgers.agrees(stated, again) for *_, stated, again in ledgers.recompute(path)]
-    assert verdicts == [False, True, True, True]
+    code, output, errors = run_command(path, capsys)
+    assert code == 1 and output.count("differs") == 1
+    assert errors == f"error: {path}: not what the events give, to 0.1%: epsilon of kept (pld)\n"
+
+
+def test_other_files_are_refused_in_one_line(tmp_path, capsys):
+    path = tmp_path / "ledger.json"
+    contents = {
+        "No such file": None,
+        "not valid JSON": b"{",
+        "not valid JSON ": b"\xff\xfe",
+        "is not of type 'object'": b"[1]",
+        "'notes' is a required property": b'{"private": false}',
+        "Is a directory": tmp_path,
+    }
+    for message, content in contents.items():
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        code, output, errors = run_command(content if content == tmp_path else path, capsys)
+        assert (code, output) == (2, "")
+        assert errors.startswith("error: ") and errors.count("\n") == 1
+        assert message.strip() in errors and str(tmp_path) in errors
 
 
 @pytest.mark.parametrize(
@@ -158,6 +198,8 @@ def test_forged_ledger_is_found_out(tmp_path):
         (lambda x: x["events"][0].update(sampling="shuffled"), r"events\[0\]\.sampling"),
         (lambda x: x["events"][1].update(noise_multiplier=0), r"events\[1\]\.noise_multiplier"),
         (lambda x: x.update(epsilon=3), "Additional properties"),
+        (lambda x: x["groups"][1].update(events=[2]), r"groups\[1\]\.events: .* only 2 events"),
+        (lambda x: x.update(accountant="rdp"), r"groups\[0\]\.epsilon: rdp.* is missing"),
     ],
 )
 def test_ledger_schema_names_what_is_wrong(change, message):

@@ -6,7 +6,9 @@ removed by pruning), which events concern them and the epsilon of their composit
 accountant.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -16,7 +18,12 @@ from typing import Any
 import jsonschema
 
 from gradval.files import read_json
-from gradval.privacy.accountants import NEIGHBOURING_RELATION, SampledGaussian, epsilon
+from gradval.privacy.accountants import (
+    ACCOUNTANTS,
+    NEIGHBOURING_RELATION,
+    SampledGaussian,
+    epsilon,
+)
 
 RELATIVE_TOLERANCE = 1e-3
 NON_PRIVATE = (
@@ -106,7 +113,7 @@ def non_private_ledger() -> dict[str, Any]:
 
 
 def check(ledger: Any, where: str = "ledger") -> None:
-    """Check a ledger against its schema.
+    """Check a ledger against its schema, and that what it refers to is there.
 
     Raises:
         ValueError: it does not conform; one line that names the key.
@@ -114,39 +121,61 @@ def check(ledger: Any, where: str = "ledger") -> None:
     error = jsonschema.exceptions.best_match(_validator().iter_errors(ledger))
     if error is not None:
         raise ValueError(f"{where}: {error.json_path}: {error.message}")
+    for i, group in enumerate(ledger.get("groups", ())):
+        here = f"{where}: $.groups[{i}]"
+        if any(position >= len(ledger["events"]) for position in group["events"]):
+            raise ValueError(f"{here}.events: there are only {len(ledger['events'])} events")
+        if ledger["accountant"] not in group["epsilon"]:
+            raise ValueError(f"{here}.epsilon: {ledger['accountant']}, the claim's, is missing")
 
 
-def recompute(path: str | Path) -> list[tuple[str, str, float, float]]:
-    """Recompute every epsilon that a ledger file states.
+@dataclass(frozen=True)
+class Recomputed:
+    """One epsilon of a ledger beside the same from its events.
+
+    Attributes:
+        group: name of the group of samples that it holds for.
+        accountant: a key of `gradval.privacy.accountants.ACCOUNTANTS`.
+        stated: what the ledger says; `None` if it does not use this accountant.
+        recomputed: from the events.
+    """
+
+    group: str
+    accountant: str
+    stated: float | None
+    recomputed: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether what is stated, if anything, is what is recomputed, to 0.1%."""
+        return self.stated is None or math.isclose(
+            self.stated, self.recomputed, rel_tol=RELATIVE_TOLERANCE
+        )
+
+
+def recompute(path: str | Path) -> list[Recomputed]:
+    """Recompute the epsilons of a ledger file under every accountant.
 
     Returns:
-        One `(group, accountant, stated, recomputed)` for each stated epsilon; empty for a run
-        without privacy.
+        One entry for each group and accountant; none for a run without privacy.
 
     Raises:
         ValueError: the file is not a ledger.
     """
     ledger = read_json(path)
     check(ledger, str(path))
-    if not ledger["private"]:
-        return []
     return [
-        (
+        Recomputed(
             group["name"],
             accountant,
-            stated,
+            group["epsilon"].get(accountant),
             epsilon(
                 [_event(ledger["events"][i]) for i in group["events"]], ledger["delta"], accountant
             ),
         )
-        for group in ledger["groups"]
-        for accountant, stated in group["epsilon"].items()
+        for group in ledger.get("groups", ())
+        for accountant in ACCOUNTANTS
     ]
-
-
-def agrees(stated: float, recomputed: float) -> bool:
-    """Whether two values of one epsilon agree to 0.1%."""
-    return abs(stated - recomputed) <= RELATIVE_TOLERANCE * max(stated, recomputed)
 
 
 def spent_epsilon(ledger: Mapping[str, Any]) -> float | None:
