@@ -1,5 +1,7 @@
 """Training: the executed step is the planned one, and an interruption changes nothing."""
 
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch.nn import functional as F
 from gradval.loading import NormalisedImages
 from gradval.models import build_model
 from gradval.privacy.plan import PhasePlan
+from gradval.store import Split, Store
 from gradval.training.checkpoints import (
     Checkpoints,
     checkpoint_steps,
@@ -19,7 +22,7 @@ from gradval.training.evaluation import evaluate
 from gradval.training.fastest import fastest_clipping
 from gradval.training.loop import Trainer, TrainingData, TrainingDiverged
 from gradval.training.recipe import Recipe, derive_seed
-from gradval.training.resume import load_state, save_state
+from gradval.training.run import RunFiles, train_run
 from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Visit
 
 OPTIONS = {
@@ -52,6 +55,13 @@ def tiny_data(n=40, dtype=torch.float32):
     pixels = rng.integers(0, 256, (n, 1, 8, 8), dtype=np.uint8)
     images = NormalisedImages(pixels, [0.5], [0.3], dtype=dtype)
     return TrainingData(images, labels, images, labels)
+
+
+PRIVATE_OPTIONS = {
+    "noise_multiplier": 1.1,
+    "clipping_norm": 0.7,
+    "generator": torch.Generator(),
+}
 
 
 def trainer(phase=None, recipe=None, **options):
@@ -294,22 +304,50 @@ def run_until(job, step):
     job.run()
 
 
-def test_state_of_another_run_is_not_used_and_a_damaged_one_is_named(tmp_path):
-    path = tmp_path / "resume.pt"
-    save_state({"a": 1}, path, "mine")
-    assert load_state(path, "mine") == {"a": 1}
-    assert load_state(path, "another") is None
-    assert load_state(tmp_path / "none.pt", "mine") is None
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match=r"resume\.pt: damaged resume file .* delete it"):
-        load_state(path, "mine")
-
-
 @pytest.mark.parametrize("noise", [None, 0.5])
 def test_divergence_stops_with_step_samples_and_hyper_parameters(noise):
     recipe = {"learning_rate": 1e30, "momentum": 0.0}
     with pytest.raises(TrainingDiverged, match=r"step \d+ of 9, samples .*learning_rate 1e\+30"):
         trainer(PhasePlan(40, 0.4, 9, noise), recipe).run()
+
+
+@pytest.mark.parametrize("kind", [NonPrivateStep, *PRIVATE_STEPS.values()])
+def test_a_finite_loss_with_a_gradient_that_is_not_stops_the_run(kind):
+    job = trainer(PhasePlan(40, 0.4, 9, None if kind is NonPrivateStep else 1.1))
+    weight = job.model[-1].weight
+    options = {} if kind is NonPrivateStep else PRIVATE_OPTIONS
+    job.step_kind = kind(job.model, torch.optim.SGD([weight], lr=0.1), 10.0, **options)
+    # The loss of the logits stays finite; its derivative does not.
+    job.step_kind.model.register_forward_hook(lambda *io: io[-1] + 0 * (io[-1] * 0).abs().sqrt())
+    with pytest.raises(TrainingDiverged, match=r"step 1 of 9, samples \d+ to \d+: the gradient"):
+        job._take_step()
+
+
+@pytest.mark.parametrize("noise", [None, 0.5])
+def test_divergence_writes_no_file_of_the_run(tmp_path, noise):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
+    split = Split(images, np.arange(40) % 3, [str(i) for i in range(40)])
+    with pytest.raises(TrainingDiverged, match=r"learning_rate 1e\+30"):
+        train_run(
+            Store("noise", ("a", "b", "c"), (0.5,), (0.3,), split, split, {}),
+            model_options={"architecture": "resnet9", "width": 4, "groups": 2},
+            recipe=Recipe.from_config(OPTIONS | {"learning_rate": 1e30, "momentum": 0.0}),
+            phase=PhasePlan(40, 0.4, 9, noise),
+            seed=0,
+            stream="test",
+            files=RunFiles.in_folder(tmp_path, checkpoints=True),
+            statement=None,
+            progress=False,
+        )
+    # No weights, so nothing that could be scored.
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_resume_file_sigterm_is_not_swallowed():
+    handler = signal.getsignal(signal.SIGTERM)
+    with trainer()._stop_signal():
+        assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def test_average_starts_with_a_short_memory():

@@ -11,6 +11,7 @@ from gradval.privacy.plan import phases_from_dict
 from gradval.pruning import CONTROLS
 from gradval.store import open_store
 from gradval.training.recipe import Recipe
+from gradval.training.resume import remove_state
 from gradval.training.run import PrivacyStatement, RunFiles, train_run
 
 with job(snakemake.log[0]):
@@ -45,4 +46,4 @@ with job(snakemake.log[0]):
         resumes.append(files.resume)
     # Only now: if one removal fails, those before it need not be trained again.
     for path in resumes:
-        path.unlink()
+        remove_state(path)

@@ -7,6 +7,7 @@ from gradval.jobs import job
 from gradval.privacy.plan import phases_from_dict
 from gradval.store import open_store
 from gradval.training.recipe import Recipe
+from gradval.training.resume import remove_state
 from gradval.training.run import PrivacyStatement, RunFiles, train_run
 
 with job(snakemake.log[0]):
@@ -25,4 +26,4 @@ with job(snakemake.log[0]):
         ),
         code=params.code,
     )
-    files.resume.unlink()
+    remove_state(files.resume)

@@ -25,11 +25,18 @@ def checkpoint_steps(steps: int, count: int) -> list[int]:
 
 
 def save_weights(weights: dict[str, Tensor], path: str | Path) -> None:
-    """Write tensors atomically."""
+    """Write tensors atomically.
+
+    Raises:
+        OSError: they cannot be written; the message names the file.
+    """
     with atomic_path(path) as temporary:
-        save_file(
-            {name: tensor.detach().contiguous() for name, tensor in weights.items()}, temporary
-        )
+        try:
+            save_file(
+                {name: tensor.detach().contiguous() for name, tensor in weights.items()}, temporary
+            )
+        except SafetensorError as error:
+            raise OSError(f"{path}: {error}") from error
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

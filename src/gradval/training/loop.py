@@ -1,5 +1,6 @@
 """The training loop: Poisson sampling, one step after another, checkpoints, metrics, resume."""
 
+import logging
 import signal
 import threading
 import time
@@ -20,8 +21,10 @@ from gradval.training.checkpoints import checkpoint_steps
 from gradval.training.evaluation import evaluate
 from gradval.training.fastest import fastest_clipping
 from gradval.training.recipe import Recipe, derive_seed
-from gradval.training.resume import load_state, save_state
+from gradval.training.resume import ResumeFiles
 from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step, Visit
+
+logger = logging.getLogger("gradval")
 
 # How often the state of a run is written; a killed run repeats at most this many seconds.
 SAVE_EVERY_SECONDS = 60.0
@@ -126,8 +129,8 @@ class Trainer:
                 f"the plan samples from {phase.samples} images, but there are {len(data.images)}"
             )
         self.model, self.data, self.phase, self.recipe = model, data, phase, recipe
-        self.resume_path = Path(resume_path) if resume_path is not None else None
-        self.fingerprint, self.save_every, self.description = fingerprint, save_every, description
+        self.save_every, self.description = save_every, description
+        self.resume_files = None if resume_path is None else ResumeFiles(resume_path, fingerprint)
         device = next(model.parameters()).device
         self.sampling = torch.Generator().manual_seed(derive_seed(seed, "sampling"))
         self.noise = torch.Generator(device).manual_seed(derive_seed(seed, "noise"))
@@ -136,11 +139,11 @@ class Trainer:
             AveragedModel(model, avg_fn=self._average_parameter) if recipe.ema_decay else None
         )
         self.progress = _Progress()
-        saved = load_state(self.resume_path, fingerprint) if self.resume_path else None
-        self.clipping = saved["clipping"] if saved else self._choose_clipping()
+        saved = self.resume_files.load() if self.resume_files is not None else None
+        self.clipping = saved[0]["clipping"] if saved else self._choose_clipping()
         self.step_kind = self._make_step()
         if saved:
-            self._restore(saved)
+            self._restore(*saved)
         self._resumed_at = self.progress.step
 
     def _choose_clipping(self) -> str | None:
@@ -202,7 +205,7 @@ class Trainer:
         due = set(checkpoint_steps(self.phase.steps, self.recipe.checkpoints))
         self.model.train()
         last_save = time.monotonic()
-        with _stop_signal() as stop, self._progress_bar() as bar:
+        with self._stop_signal() as stop, self._progress_bar() as bar:
             while self.progress.step < self.phase.steps:
                 start = time.perf_counter()
                 self._take_step()
@@ -210,12 +213,9 @@ class Trainer:
                 bar.update()
                 if self.progress.step in due:
                     self._take_checkpoint()
-                if stop.is_set() and self.resume_path is not None:
+                if stop.is_set():
                     self._save()
-                    raise Interrupted(
-                        f"interrupted after step {self.progress.step}; "
-                        f"the state is in {self.resume_path}"
-                    )
+                    raise Interrupted(f"interrupted after step {self.progress.step}, state saved")
                 if time.monotonic() - last_save > self.save_every:
                     self._save()
                     last_save = time.monotonic()
@@ -247,33 +247,45 @@ class Trainer:
             visit = self._accumulate(chunk)
             progress.loss_sum += float(visit.losses.sum())
             progress.loss_count += len(chunk)
-        self.step_kind.update()
+        with self._named(indices):
+            self.step_kind.update()
         if self.average is not None:
             self.average.update_parameters(self.model)
         progress.step += 1
 
     def _accumulate(self, chunk: Tensor) -> Visit:
         labels = self.data.labels[chunk.to(self.data.labels.device)]
-        try:
+        with self._named(chunk):
             visit = self.step_kind.accumulate(self.data.images[chunk], labels)
             if not torch.isfinite(visit.losses).all():
-                raise TrainingDiverged("the loss is not finite")
+                raise ValueError("the loss is not finite")
+        return visit
+
+    @contextmanager
+    def _named(self, samples: Tensor) -> Iterator[None]:
+        """Say of an error in which step, with which samples and hyper-parameters it arose."""
+        try:
+            yield
         except ValueError as error:
             recipe = self.recipe
+            which = f"samples {samples.min()} to {samples.max()}" if len(samples) else "no sample"
             raise TrainingDiverged(
-                f"step {self.progress.step + 1} of {self.phase.steps}, samples "
-                f"{int(chunk[0])} to {int(chunk[-1])}: {error} (learning_rate "
-                f"{recipe.learning_rate}, batch_size {recipe.batch_size}, clipping_norm "
-                f"{recipe.clipping_norm}); lower the learning rate"
+                f"step {self.progress.step + 1} of {self.phase.steps}, {which}: {error} "
+                f"(learning_rate {recipe.learning_rate}, batch_size {recipe.batch_size}, "
+                f"clipping_norm {recipe.clipping_norm}); lower the learning rate"
             ) from error
-        return visit
 
     def _take_checkpoint(self) -> None:
         progress = self.progress
         kept = self.kept_model
-        progress.checkpoints.append(
-            {name: tensor.detach().cpu().clone() for name, tensor in kept.state_dict().items()}
-        )
+        weights = {name: t.detach().cpu().clone() for name, t in kept.state_dict().items()}
+        for name, tensor in weights.items():
+            if not torch.isfinite(tensor).all():
+                raise TrainingDiverged(
+                    f"step {progress.step} of {self.phase.steps}: the weights ({name}) are not "
+                    f"finite (learning_rate {self.recipe.learning_rate})"
+                )
+        progress.checkpoints.append(weights)
         test = evaluate(kept, self.data.test_images, self.data.test_labels)
         progress.metrics.append(
             {
@@ -288,13 +300,9 @@ class Trainer:
 
     def _finish(self) -> TrainingResult:
         progress = self.progress
-        weights = progress.checkpoints[-1]
-        for name, tensor in weights.items():
-            if not torch.isfinite(tensor).all():
-                raise TrainingDiverged(f"the final weights ({name}) are not finite")
         train = evaluate(self.kept_model, self.data.images, self.data.labels)
         return TrainingResult(
-            weights=weights,
+            weights=progress.checkpoints[-1],
             checkpoints=progress.checkpoints,
             metrics=progress.metrics,
             train_accuracy=train.accuracy,
@@ -312,32 +320,36 @@ class Trainer:
             "sampling": self.sampling.get_state(),
             "noise": self.noise.get_state(),
             "clipping": self.clipping,
-            "progress": vars(self.progress),
+            "progress": {k: v for k, v in vars(self.progress).items() if k != "checkpoints"},
         }
 
     def _save(self) -> None:
-        if self.resume_path is not None:
-            save_state(self._state(), self.resume_path, self.fingerprint)
+        if self.resume_files is not None:
+            self.resume_files.save(self._state(), self.progress.checkpoints)
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any], checkpoints: list[dict[str, Tensor]]) -> None:
         self.model.load_state_dict(state["model"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.step_kind.optimizer.load_state_dict(state["optimizer"])
         self.sampling.set_state(state["sampling"])
         self.noise.set_state(state["noise"])
-        self.progress = _Progress(**state["progress"])
+        self.progress = _Progress(**state["progress"], checkpoints=checkpoints)
+        logger.info("resumed after step %d of %d", self.progress.step, self.phase.steps)
 
+    @contextmanager
+    def _stop_signal(self) -> Iterator[threading.Event]:
+        """An event that SIGTERM sets, so that the step under way can end and be saved first.
 
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets, so that the step under way can end first."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+        Without a resume file there is nothing to save, and SIGTERM ends the process as usual.
+        """
+        stop = threading.Event()
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if self.resume_files is None or not in_main_thread:
+            yield stop
+            return
+        previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+        try:
+            yield stop
+        finally:
+            signal.signal(signal.SIGTERM, previous)

@@ -1,43 +1,103 @@
 """The state of an interrupted training run, on disk.
 
-A resume file holds everything that the remaining steps depend on: weights, average, optimiser, both
+A resume file holds everything that the remaining steps depend on: weights, average, optimiser, all
 random generators, the step count (from which the accountant's history follows, since every step of
-a phase is the same event), metrics and VoG checkpoints taken so far. A run that resumes therefore
-draws the very samples and noise that the uninterrupted run would have drawn.
+a phase is the same event) and metrics. A run that resumes therefore draws the very samples and
+noise that the uninterrupted run would have drawn. Checkpoints for VoG lie in side files, each
+written once, to which the resume file refers by their digests. A SHA-256 sum guards each file.
 """
 
+import hashlib
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load, save
+from torch import Tensor
 
 from gradval.files import atomic_path
 
-
-def save_state(state: dict[str, Any], path: str | Path, fingerprint: str) -> None:
-    """Write `state` atomically, marked with what it belongs to."""
-    with atomic_path(path) as temporary:
-        torch.save({"fingerprint": fingerprint, "state": state}, temporary)
+_SUM_BYTES = hashlib.sha256().digest_size
 
 
-def load_state(path: str | Path, fingerprint: str) -> dict[str, Any] | None:
-    """Read what `save_state` wrote, or `None` if there is none or it belongs to another run.
+class ResumeFiles:
+    """The resume file of one run, and the side files of its checkpoints.
 
     Args:
-        path: the resume file.
-        fingerprint: of data, recipe, plan and seed; a state with another one is of no use.
-
-    Raises:
-        ValueError: the file is damaged; the message names it and says what to do.
+        path: the resume file; side files lie beside it.
+        fingerprint: of all that the run's result depends on. A state with another one is not used.
     """
+
+    def __init__(self, path: str | Path, fingerprint: str) -> None:
+        self.path = Path(path)
+        self.fingerprint = fingerprint
+        self._names: list[str] = []
+
+    def save(self, state: dict[str, Any], checkpoints: Sequence[dict[str, Tensor]]) -> None:
+        """Replace the state on disk; whoever reads finds the old one or the new one.
+
+        Args:
+            state: tensors and plain values.
+            checkpoints: weights on the CPU, all that were taken so far.
+
+        Raises:
+            OSError: it cannot be written; the state from before is still there.
+        """
+        # Before the state that refers to them.
+        for weights in checkpoints[len(self._names) :]:
+            content = save({name: tensor.contiguous() for name, tensor in weights.items()})
+            name = f"{self.path.stem}.{hashlib.sha256(content).hexdigest()}.safetensors"
+            _write(self.path.with_name(name), content)
+            self._names.append(name)
+        buffer = io.BytesIO()
+        torch.save(
+            {"fingerprint": self.fingerprint, "checkpoints": self._names, "state": state}, buffer
+        )
+        content = buffer.getvalue()
+        _write(self.path, content, hashlib.sha256(content).digest())
+
+    def load(self) -> tuple[dict[str, Any], list[dict[str, Tensor]]] | None:
+        """State and checkpoints as they were saved, on the CPU; `None` if there are none.
+
+        Raises:
+            ValueError: a file is damaged or missing; the message names it and says what to do.
+        """
+        if not self.path.exists():
+            return None
+        content = self.path.read_bytes()
+        if hashlib.sha256(content[:-_SUM_BYTES]).digest() != content[-_SUM_BYTES:]:
+            raise ValueError(
+                f"{self.path}: damaged resume file (its checksum is wrong); delete it to train anew"
+            )
+        found = torch.load(io.BytesIO(content[:-_SUM_BYTES]), weights_only=True, map_location="cpu")
+        if found["fingerprint"] != self.fingerprint:
+            return None
+        self._names = found["checkpoints"]
+        return found["state"], [self._load_checkpoint(name) for name in self._names]
+
+    def _load_checkpoint(self, name: str) -> dict[str, Tensor]:
+        side = self.path.with_name(name)
+        content = side.read_bytes() if side.exists() else b""
+        if hashlib.sha256(content).hexdigest() not in name:
+            raise ValueError(
+                f"{side}: damaged or missing checkpoint of an interrupted run; delete {self.path} "
+                "to train anew"
+            )
+        weights: dict[str, Tensor] = load(content)
+        return weights
+
+
+def remove_state(path: str | Path) -> None:
+    """Delete a resume file, its side files, and what a killed process left of writing them."""
     path = Path(path)
-    if not path.exists():
-        return None
-    try:
-        content = torch.load(path, weights_only=True)
-        found, state = content["fingerprint"], content["state"]
-    except Exception as error:
-        raise ValueError(
-            f"{path}: damaged resume file ({type(error).__name__}); delete it to train anew"
-        ) from error
-    return state if found == fingerprint else None
+    path.unlink(missing_ok=True)
+    for pattern in (f"{path.stem}.*.safetensors", f".{path.stem}.*"):
+        for side in path.parent.glob(pattern):
+            side.unlink(missing_ok=True)
+
+
+def _write(path: Path, *parts: bytes) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.writelines(parts)

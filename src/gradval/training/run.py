@@ -19,7 +19,12 @@ from gradval.privacy import ledger as ledgers
 from gradval.privacy.plan import PhasePlan
 from gradval.store import Store, sha256_of, sha256_of_array
 from gradval.training.checkpoints import load_weights, save_checkpoints, save_weights
-from gradval.training.loop import Trainer, TrainingData, TrainingResult
+from gradval.training.loop import (
+    SAVE_EVERY_SECONDS,
+    Trainer,
+    TrainingData,
+    TrainingResult,
+)
 from gradval.training.recipe import Recipe, derive_seed
 
 
@@ -102,6 +107,7 @@ def train_run(
     initial_weights: Path | None = None,
     code: str = "",
     progress: bool = True,
+    save_every: float = SAVE_EVERY_SECONDS,
 ) -> TrainingResult:
     """Train, or go on where an interrupted run stopped, and write every file of the run.
 
@@ -111,12 +117,18 @@ def train_run(
         recipe, phase: hyper-parameters and plan.
         seed: fixes the initial weights, for every privacy level of a model alike.
         stream: names the run; sampling and noise of two runs are independent.
-        files: where to write; the caller deletes `files.resume` once nothing can fail any more.
+        files: where to write; the caller removes the resume state (`remove_state`) once nothing can
+            fail any more.
         statement: of a private run.
         kept: indices of the training samples to train on; all by default.
         initial_weights: file to start from instead of fresh weights.
         code: digest of the code; a resume state of other code is not used.
         progress: whether to show a progress bar.
+        save_every: seconds between two writes of the resume state.
+
+    Raises:
+        TrainingDiverged, ValueError, Interrupted: as `Trainer`; no file of the run is written.
+        OSError: a file cannot be written.
     """
     device = job_device()
     data = _training_data(store, kept, device)
@@ -133,6 +145,7 @@ def train_run(
         seed=seed,
         stream=stream,
         code=code,
+        device=device.type,
     )
     trainer = Trainer(
         model,
@@ -142,6 +155,7 @@ def train_run(
         seed=derive_seed(seed, stream),
         resume_path=files.resume,
         fingerprint=fingerprint,
+        save_every=save_every,
         description=stream if progress else None,
     )
     result = trainer.run()

@@ -9,6 +9,7 @@ gradient with respect to the image, which costs one more convolution backward in
 and in private steps the norm of the gradient, on which clipping rests anyway.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -46,12 +47,22 @@ class Step(Protocol):
     optimizer: torch.optim.Optimizer
 
     def accumulate(self, images: Tensor, labels: Tensor) -> Visit:
-        """Add a physical batch, `(n, C, H, W)` and `(n,)`, n > 0."""
+        """Add a physical batch, `(n, C, H, W)` and `(n,)`, n > 0.
+
+        Raises:
+            ValueError: a gradient is not finite (or, without privacy, `update` raises it).
+        """
         ...
 
     def update(self) -> None:
         """Take the optimiser step with all that was accumulated, which may be nothing."""
         ...
+
+
+def _check_finite(gradients: list[Tensor]) -> None:
+    # The largest magnitude: NaN if anything is, and one look at the device for all of them.
+    if not torch.isfinite(nn.utils.get_total_norm(gradients, norm_type=math.inf)):
+        raise ValueError("the gradient is not finite")
 
 
 class NonPrivateStep:
@@ -88,6 +99,7 @@ class NonPrivateStep:
         return Visit(losses.detach(), input_gradients=received[0] * self.expected_batch_size)
 
     def update(self) -> None:
+        _check_finite([p.grad for p in self.model.parameters() if p.grad is not None])
         self.optimizer.step()
         self.optimizer.zero_grad()
 
@@ -240,6 +252,7 @@ class HooksStep(PrivateStep):
         images, received = _watched(images, self.observe)
         losses = F.cross_entropy(self.model(images), labels, reduction="none")
         losses.sum().backward()
+        _check_finite([p.grad_sample for p in self.private.params])
         if not self.observe:
             return Visit(losses.detach())
         norms = [p.grad_sample.flatten(1).norm(dim=1) for p in self.private.params]

@@ -1,0 +1,99 @@
+"""A training run in a child process that is killed at a chosen moment, or runs out of disk."""
+
+import itertools
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from gradval.jobs import job
+from gradval.privacy.plan import PhasePlan
+from gradval.store import open_store
+from gradval.training.recipe import Recipe
+from gradval.training.resume import remove_state
+from gradval.training.run import PrivacyStatement, RunFiles, train_run
+
+# Children are forked from a clean process that has imported everything, or each would take seconds.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
+    ["interruption", "torch._dynamo", "dp_accounting.pld", "opacus.optimizers"]
+)
+
+RECIPE = Recipe(
+    epochs=1,
+    first_epochs=1,
+    second_epochs=1,
+    batch_size=16,
+    physical_batch_size=10,
+    learning_rate=0.2,
+    schedule="cosine",
+    momentum=0.9,
+    weight_decay=0.0,
+    ema_decay=0.9,
+    clipping_norm=0.7,
+    clipping="bookkeeping",
+    checkpoints=5,
+)
+STATEMENT = PrivacyStatement(
+    target_epsilon=8, delta=1e-4, accountants=("pld",), phase="full", groups={"everyone": (0,)}
+)
+
+
+def train(
+    store: Path,
+    folder: Path,
+    noise: float | None,
+    strike: tuple[int, signal.Signals] | None = None,
+    largest_file: int | None = None,
+) -> None:
+    """Body of a training script, as in the workflow, the state being saved at every step.
+
+    Args:
+        store, folder: where the data lie and where the run writes.
+        noise: noise multiplier; `None` for a run without privacy.
+        strike: a signal that the process sends itself, and at which of its function calls and
+            returns (in Python or C). If it is not reached, their number is in `events.txt`.
+        largest_file: bytes of a file beyond which writing fails, as on a full disk.
+    """
+    torch.set_num_threads(1)
+    if largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
+    files = RunFiles.in_folder(folder, checkpoints=True)
+    with job(folder.with_suffix(".log")):
+        data = open_store(store)
+        counter = itertools.count(1)
+        if strike is not None:
+            moment, number = strike
+
+            def profile(*_: object) -> None:
+                if next(counter) == moment:
+                    os.kill(os.getpid(), number)
+
+            sys.setprofile(profile)
+        train_run(
+            data,
+            model_options={"architecture": "resnet9", "width": 4, "groups": 2},
+            recipe=RECIPE,
+            phase=PhasePlan(40, 0.4, 9, noise),
+            seed=5,
+            stream="test",
+            files=files,
+            statement=STATEMENT if noise is not None else None,
+            progress=False,
+            save_every=0,
+        )
+        sys.setprofile(None)
+        remove_state(files.resume)
+    folder.with_suffix(".events").write_text(str(next(counter) - 1))
+
+
+def run(*arguments: object, **options: object) -> int | None:
+    """Exit code of `train` in a child process; minus the signal that ended it."""
+    child = CONTEXT.Process(target=train, args=arguments, kwargs=options)
+    child.start()
+    child.join(120)
+    return child.exitcode
