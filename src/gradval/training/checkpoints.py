@@ -1,5 +1,6 @@
 """Weights and VoG checkpoints as safetensors files."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def save_weights(weights: dict[str, Tensor], path: str | Path) -> None:
                 {name: tensor.detach().contiguous() for name, tensor in weights.items()}, temporary
             )
         except SafetensorError as error:
-            raise OSError(f"{path}: {error}") from error
+            raise OSError(errno.EIO, str(error), str(path)) from error
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
