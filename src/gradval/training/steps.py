@@ -222,11 +222,13 @@ class GhostStep(_SummedStep):
         )
         loss = criterion(self.model(images), labels)
         loss.backward()
+        norms = self.hooked.per_sample_gradient_norms
+        _check_finite([norms])
         losses = loss.loss_per_sample.detach()
         if not self.observe:
             return Visit(losses)
         # The first backward is that of the mean loss, the second that of the clipped sum.
-        return Visit(losses, self.hooked.per_sample_gradient_norms, received[0] * len(losses))
+        return Visit(losses, norms, received[0] * len(losses))
 
 
 class HooksStep(PrivateStep):
