@@ -20,6 +20,7 @@ from gradval.training.checkpoints import (
 )
 from gradval.training.evaluation import evaluate
 from gradval.training.fastest import fastest_clipping
+from gradval.training.free_scores import FreeScores
 from gradval.training.loop import Trainer, TrainingData, TrainingDiverged
 from gradval.training.recipe import Recipe, derive_seed
 from gradval.training.run import RunFiles, train_run
@@ -424,3 +425,67 @@ def test_evaluation_is_the_same_for_any_batch_size():
     assert whole.accuracy == int((logits.argmax(1) == data.labels).sum()) / 40
     assert whole.loss == pytest.approx(float(F.cross_entropy(logits, data.labels)), rel=1e-5)
     assert model.training
+
+
+@pytest.mark.parametrize("noise", [None, 1.1])
+def test_free_scores_are_those_of_the_visits_and_leave_training_alone(noise, monkeypatch):
+    phase = PhasePlan(40, 0.4, 9, noise)
+    job = trainer(phase, {"physical_batch_size": 5}, free_scores=True)
+    visits = [[] for _ in range(40)]
+    accumulate = job._accumulate
+
+    def record(chunk):
+        visit = accumulate(chunk)
+        norms = [None] * len(chunk) if visit.norms is None else visit.norms
+        for i, *seen in zip(
+            chunk.tolist(), visit.losses, norms, visit.input_gradients, strict=True
+        ):
+            visits[i].append(seen)
+        return visit
+
+    monkeypatch.setattr(job, "_accumulate", record)
+    result = job.run()
+    assert_same(result.weights, trainer(phase, {"physical_batch_size": 5}).run().weights)
+    scores = result.free_scores.scores()
+    assert scores["visits"].tolist() == [len(seen) for seen in visits]
+    assert ("grad_norm" in scores) == (noise is not None)
+    for i, seen in enumerate(visits):
+        if not seen:
+            continue
+        losses, norms, gradients = zip(*seen, strict=True)
+        assert float(scores["loss"][i]) == float(losses[-1])
+        if noise is not None:
+            assert float(scores["grad_norm"][i]) == float(norms[-1])
+        if len(seen) < 2:
+            assert scores["vog"][i].isnan()
+            continue
+        variance = torch.stack(gradients).double().var(0, correction=0).mean()
+        assert float(scores["vog"][i]) == pytest.approx(float(variance), rel=1e-5)
+
+
+def test_free_scores_of_unvisited_samples_are_missing():
+    scores = FreeScores((3, 1, 2, 2), norms=False)
+    for indices in ([0, 1], [1]):
+        n = len(indices)
+        scores.add(torch.tensor(indices), Visit(torch.ones(n), None, torch.ones(n, 1, 2, 2)))
+    found = scores.scores()
+    assert found["visits"].tolist() == [1, 2, 0]
+    assert found["loss"].isnan().tolist() == [False, False, True]
+    assert found["vog"].isnan().tolist() == [True, False, True]
+    with pytest.raises(ValueError, match="the step must observe"):
+        scores.add(torch.tensor([0]), Visit(torch.ones(1)))
+
+
+@pytest.mark.parametrize("noise", [None, 1.1])
+def test_interruptions_do_not_change_free_scores(tmp_path, noise):
+    phase, path = PhasePlan(40, 0.4, 9, noise), tmp_path / "resume.pt"
+    base = trainer(phase, free_scores=True).run().free_scores.scores()
+    for stop_at in (1, 4):
+        job = trainer(phase, free_scores=True, resume_path=path, fingerprint="x", save_every=0)
+        with pytest.raises(KeyboardInterrupt):
+            run_until(job, stop_at)
+    result = trainer(phase, free_scores=True, resume_path=path, fingerprint="x").run()
+    found = result.free_scores.scores()
+    assert found.keys() == base.keys()
+    for name, values in base.items():
+        torch.testing.assert_close(found[name], values, rtol=0, atol=0, equal_nan=True)

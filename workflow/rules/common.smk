@@ -97,6 +97,18 @@ def model_of(wildcards):
     return {key: block[key] for key in ("architecture", "width", "groups")}
 
 
+def scoring_options():
+    """Options of the scores at checkpoints."""
+    return {key: value for key, value in config["scores"].items() if key != "free"}
+
+
+def free_scores_output():
+    """What training writes besides if it collects scores on the way."""
+    if not config["scores"]["free"]:
+        return {}
+    return {"free_scores": f"{RUN}/{{phase}}/free_scores.parquet"}
+
+
 def dataset_options(wildcards):
     """What defines a data set: its block of the config without the training part."""
     block = config["datasets"][wildcards.dataset]

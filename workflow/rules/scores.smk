@@ -20,7 +20,7 @@ rule score_samples:
     params:
         model=model_of,
         scores=SCORES,
-        options=config["scores"],
+        options=scoring_options(),
         code=digest("score_samples"),
     message:
         "Scoring every sample of {wildcards.dataset} with {wildcards.model}, "

@@ -28,6 +28,7 @@ rule train_model:
         store=[f"{DATA}/{name}" for name in STORE_FILES],
         plan=rules.plan_privacy.output.plan,
     output:
+        **free_scores_output(),
         weights=f"{RUN}/{{phase}}/weights.safetensors",
         checkpoints=f"{RUN}/{{phase}}/checkpoints.safetensors",
         metrics=f"{RUN}/{{phase}}/metrics.csv",

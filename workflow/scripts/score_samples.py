@@ -15,9 +15,12 @@ from gradval.privacy.ledger import noise_scale
 from gradval.scores import normalise_per_class, score_samples
 from gradval.store import open_store
 from gradval.training.checkpoints import Checkpoints, load_weights
+from gradval.training.resume import RESUME_FILE, remove_state
 
 with job(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
+    # The training that this run needs is accepted; nobody will resume it.
+    remove_state(Path(files.weights).with_name(RESUME_FILE))
     device = job_device()
     store = open_store(Path(files.store[0]).parent)
     model = model_for(store, params.model).to(device)

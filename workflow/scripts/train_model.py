@@ -7,12 +7,15 @@ from gradval.jobs import job
 from gradval.privacy.plan import phases_from_dict
 from gradval.store import open_store
 from gradval.training.recipe import Recipe
-from gradval.training.resume import remove_state
 from gradval.training.run import PrivacyStatement, RunFiles, train_run
 
 with job(snakemake.log[0]):
     wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
-    files = RunFiles.in_folder(Path(output.weights).parent, checkpoints=True)
+    files = RunFiles.in_folder(
+        Path(output.weights).parent,
+        checkpoints=True,
+        free_scores=hasattr(output, "free_scores"),
+    )
     train_run(
         open_store(Path(snakemake.input.store[0]).parent),
         model_options=params.model,
@@ -26,4 +29,5 @@ with job(snakemake.log[0]):
         ),
         code=params.code,
     )
-    remove_state(files.resume)
+    # The resume state stays until the run is scored: should this job be lost now, before Snakemake
+    # has accepted its outputs, the next attempt has them back at once.

@@ -20,6 +20,7 @@ from gradval.privacy.plan import PhasePlan
 from gradval.training.checkpoints import checkpoint_steps
 from gradval.training.evaluation import evaluate
 from gradval.training.fastest import fastest_clipping
+from gradval.training.free_scores import FreeScores
 from gradval.training.recipe import Recipe, derive_seed
 from gradval.training.resume import ResumeFiles
 from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step, Visit
@@ -66,6 +67,7 @@ class TrainingResult:
         steps: steps executed, the number that the accountant must count.
         seconds: time spent in training steps, evaluation excluded, over all interruptions.
         clipping: how gradients were clipped, a key of `PRIVATE_STEPS`; `None` without privacy.
+        free_scores: what training learnt about its samples, if that was asked for.
     """
 
     weights: dict[str, Tensor]
@@ -76,6 +78,7 @@ class TrainingResult:
     steps: int
     seconds: float
     clipping: str | None
+    free_scores: FreeScores | None
 
 
 @dataclass
@@ -101,6 +104,8 @@ class Trainer:
         phase: sampling rate, steps and noise, as planned; executed to the letter.
         recipe: hyper-parameters.
         seed: of the streams of sampling and noise, which are independent of each other.
+        free_scores: whether to collect scores from what the steps compute anyway. The weights do
+            not depend on it.
         resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
         fingerprint: of everything that the result depends on.
         save_every: seconds between two writes of the state.
@@ -119,6 +124,7 @@ class Trainer:
         recipe: Recipe,
         *,
         seed: int,
+        free_scores: bool = False,
         resume_path: str | Path | None = None,
         fingerprint: str = "",
         save_every: float = SAVE_EVERY_SECONDS,
@@ -141,6 +147,11 @@ class Trainer:
         self.progress = _Progress()
         saved = self.resume_files.load() if self.resume_files is not None else None
         self.clipping = saved[0]["clipping"] if saved else self._choose_clipping()
+        self.free_scores = (
+            FreeScores(data.images.shape, norms=self.clipping is not None, device=device)
+            if free_scores
+            else None
+        )
         self.step_kind = self._make_step()
         if saved:
             self._restore(*saved)
@@ -167,8 +178,9 @@ class Trainer:
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
         )
+        observe = self.free_scores is not None
         if phase.noise_multiplier is None or self.clipping is None:
-            return NonPrivateStep(self.model, optimizer, phase.expected_batch_size)
+            return NonPrivateStep(self.model, optimizer, phase.expected_batch_size, observe=observe)
         return PRIVATE_STEPS[self.clipping](
             self.model,
             optimizer,
@@ -176,6 +188,7 @@ class Trainer:
             noise_multiplier=phase.noise_multiplier,
             clipping_norm=recipe.clipping_norm,
             generator=self.noise,
+            observe=observe,
         )
 
     def _average_parameter(self, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
@@ -245,6 +258,8 @@ class Trainer:
             if len(chunk) == 0:
                 continue
             visit = self._accumulate(chunk)
+            if self.free_scores is not None:
+                self.free_scores.add(chunk, visit)
             progress.loss_sum += float(visit.losses.sum())
             progress.loss_count += len(chunk)
         with self._named(indices):
@@ -310,6 +325,7 @@ class Trainer:
             steps=progress.step,
             seconds=progress.seconds,
             clipping=self.clipping,
+            free_scores=self.free_scores,
         )
 
     def _state(self) -> dict[str, Any]:
@@ -320,6 +336,7 @@ class Trainer:
             "sampling": self.sampling.get_state(),
             "noise": self.noise.get_state(),
             "clipping": self.clipping,
+            "free_scores": self.free_scores.state_dict() if self.free_scores is not None else None,
             "progress": {k: v for k, v in vars(self.progress).items() if k != "checkpoints"},
         }
 
@@ -334,6 +351,8 @@ class Trainer:
         self.step_kind.optimizer.load_state_dict(state["optimizer"])
         self.sampling.set_state(state["sampling"])
         self.noise.set_state(state["noise"])
+        if self.free_scores is not None:
+            self.free_scores.load_state_dict(state["free_scores"])
         self.progress = _Progress(**state["progress"], checkpoints=checkpoints)
         logger.info("resumed after step %d of %d", self.progress.step, self.phase.steps)
 

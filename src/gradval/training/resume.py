@@ -19,6 +19,8 @@ from torch import Tensor
 
 from gradval.files import atomic_path
 
+RESUME_FILE = "resume.pt"  # its name in the folder of a run
+
 _SUM_BYTES = hashlib.sha256().digest_size
 
 

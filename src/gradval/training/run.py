@@ -17,8 +17,9 @@ from gradval.loading import NormalisedImages
 from gradval.models import model_for, parameter_count
 from gradval.privacy import ledger as ledgers
 from gradval.privacy.plan import PhasePlan
-from gradval.store import Store, sha256_of, sha256_of_array
+from gradval.store import Split, Store, sha256_of, sha256_of_array
 from gradval.training.checkpoints import load_weights, save_checkpoints, save_weights
+from gradval.training.free_scores import FreeScores
 from gradval.training.loop import (
     SAVE_EVERY_SECONDS,
     Trainer,
@@ -26,11 +27,12 @@ from gradval.training.loop import (
     TrainingResult,
 )
 from gradval.training.recipe import Recipe, derive_seed
+from gradval.training.resume import RESUME_FILE
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Where a run writes; `checkpoints` may be `None`."""
+    """Where a run writes; `checkpoints` and `free_scores` may be `None`."""
 
     weights: Path
     metrics: Path
@@ -39,9 +41,12 @@ class RunFiles:
     ledger: Path
     resume: Path
     checkpoints: Path | None = None
+    free_scores: Path | None = None
 
     @classmethod
-    def in_folder(cls, folder: Path, *, checkpoints: bool = False) -> Self:
+    def in_folder(
+        cls, folder: Path, *, checkpoints: bool = False, free_scores: bool = False
+    ) -> Self:
         """The usual names in one folder."""
         return cls(
             weights=folder / "weights.safetensors",
@@ -49,8 +54,9 @@ class RunFiles:
             summary=folder / "summary.json",
             timing=folder / "timing.json",
             ledger=folder / "ledger.json",
-            resume=folder / "resume.pt",
+            resume=folder / RESUME_FILE,
             checkpoints=folder / "checkpoints.safetensors" if checkpoints else None,
+            free_scores=folder / "free_scores.parquet" if free_scores else None,
         )
 
 
@@ -118,7 +124,7 @@ def train_run(
         seed: fixes the initial weights, for every privacy level of a model alike.
         stream: names the run; sampling and noise of two runs are independent.
         files: where to write; the caller removes the resume state (`remove_state`) once nothing can
-            fail any more.
+            fail any more. Free scores are collected if there is a place for them.
         statement: of a private run.
         kept: indices of the training samples to train on; all by default.
         initial_weights: file to start from instead of fresh weights.
@@ -144,6 +150,7 @@ def train_run(
         phase=asdict(phase),
         seed=seed,
         stream=stream,
+        free_scores=files.free_scores is not None,
         code=code,
         device=device.type,
     )
@@ -153,6 +160,7 @@ def train_run(
         phase,
         recipe,
         seed=derive_seed(seed, stream),
+        free_scores=files.free_scores is not None,
         resume_path=files.resume,
         fingerprint=fingerprint,
         save_every=save_every,
@@ -160,6 +168,9 @@ def train_run(
     )
     result = trainer.run()
     _write(result, phase, recipe, files, statement, parameter_count(model))
+    if result.free_scores is not None and files.free_scores is not None:
+        train = store.train if kept is None else store.train.subset(kept)
+        _write_free_scores(result.free_scores, train, files.free_scores)
     return result
 
 
@@ -203,6 +214,14 @@ def _write(
     )
     write_json(files.timing, {"training_seconds": result.seconds})
     write_json(files.ledger, _ledger(result, phase, recipe, statement))
+
+
+def _write_free_scores(scores: FreeScores, train: Split, path: Path) -> None:
+    table = pd.DataFrame({"index": range(len(train)), "id": train.ids, "label": train.labels})
+    for name, values in scores.scores().items():
+        table[name] = values.numpy()
+    with atomic_path(path) as temporary:
+        table.astype({"visits": "int64"}).to_parquet(temporary, index=False)
 
 
 def _ledger(
