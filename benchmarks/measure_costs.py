@@ -9,11 +9,11 @@ minutes:
 
 import argparse
 import csv
-import platform
 import time
 from pathlib import Path
 
 import torch
+from measurement import processor
 from torch import nn
 from torch.nn import functional as F
 
@@ -52,13 +52,6 @@ def measure(architecture: str, image_size: int, batch: int) -> Unit:
 def _step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:
     model.zero_grad()
     F.cross_entropy(model(images), labels).backward()
-
-
-def processor() -> str:
-    """The processor's name, as the system has it."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:

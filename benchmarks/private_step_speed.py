@@ -1,0 +1,81 @@
+"""Speed and memory of a DP-SGD step by every way of clipping, in plain training steps.
+
+    python benchmarks/private_step_speed.py [--quick]
+
+Writes `docs/performance/private_step_speed.csv`. A step is a logical batch in physical batches of
+64, noise and update included; all ways run in turns on the same batch.
+"""
+
+import argparse
+
+import torch
+from measurement import Run, interleaved_seconds, peak_mebibytes, write_results
+from score_speed import Case, problem
+from torch import nn
+
+from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step
+
+PHYSICAL = 64
+# Model, samples of the logical batch, repeats, ways.
+CASES = (
+    ("resnet9", 256, 3, ("bookkeeping", "ghost", "hooks", "functorch")),
+    ("resnet18", 256, 3, ("bookkeeping",)),
+    ("resnet18", 128, 1, ("bookkeeping", "ghost", "hooks")),
+)
+QUICK = (("resnet9", 16, 1, ("bookkeeping", "hooks")),)
+
+
+def step(architecture: str, samples: int, way: str | None) -> Run:
+    """A whole step; `None` is the plain one."""
+    model, images, labels = problem(Case(architecture, 32, samples, 1, False))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    kind = _kind(model, optimizer, samples, way)
+
+    def run() -> None:
+        for chunk in torch.arange(samples).split(PHYSICAL):
+            kind.accumulate(images[chunk], labels[chunk])
+        kind.update()
+
+    return run
+
+
+def _kind(
+    model: nn.Module, optimizer: torch.optim.Optimizer, samples: int, way: str | None
+) -> Step:
+    if way is None:
+        return NonPrivateStep(model, optimizer, samples)
+    generator = torch.Generator(next(model.parameters()).device).manual_seed(0)
+    return PRIVATE_STEPS[way](
+        model, optimizer, samples, noise_multiplier=1.0, clipping_norm=1.0, generator=generator
+    )
+
+
+def main() -> None:
+    """Measure every case and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one small case, nothing written")
+    quick = parser.parse_args().quick
+    rows = []
+    for architecture, samples, repeats, ways in QUICK if quick else CASES:
+        names = {"plain step": None, **{way: way for way in ways}}
+        runs = {name: step(architecture, samples, way) for name, way in names.items()}
+        seconds = interleaved_seconds(runs, repeats)
+        del runs
+        for name, way in names.items():
+            row = {
+                "model": architecture,
+                "logical_batch": samples,
+                "physical_batch": PHYSICAL,
+                "way": name,
+                "seconds": round(seconds[name], 3),
+                "plain_steps": round(seconds[name] / seconds["plain step"], 2),
+                "peak_mib": round(peak_mebibytes(step, architecture, samples, way)),
+            }
+            print(row, flush=True)
+            rows.append(row)
+    if not quick:
+        write_results("private_step_speed", rows)
+
+
+if __name__ == "__main__":
+    main()
