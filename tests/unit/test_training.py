@@ -489,3 +489,21 @@ def test_interruptions_do_not_change_free_scores(tmp_path, noise):
     assert found.keys() == base.keys()
     for name, values in base.items():
         torch.testing.assert_close(found[name], values, rtol=0, atol=0, equal_nan=True)
+
+
+def test_auto_leaves_out_what_cannot_train_the_model():
+    # torchvision's residual blocks add in place, which Opacus's hooks forbid.
+    model = build_model(
+        "resnet18", channels=1, classes=3, image_size=8, width=8, groups=2, seed=0
+    ).train()
+    images, labels = torch.randn(4, 1, 8, 8), torch.arange(4) % 3
+    chosen = fastest_clipping(model, images, labels, physical_batch_size=4)
+    kind = PRIVATE_STEPS[chosen](
+        model,
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        4,
+        noise_multiplier=1.0,
+        clipping_norm=1.0,
+        generator=torch.Generator().manual_seed(0),
+    )
+    assert kind.accumulate(images, labels).losses.shape == (4,)
