@@ -1,7 +1,31 @@
-"""Settings of all tests."""
+"""Settings of all tests, and copies of the checkout in which the workflow can run."""
 
+import shutil
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # The same examples in every run: a test passes or fails for what the code is, not for luck.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def copy_checkout(tmp_path_factory):
+    """Function that copies parts of the checkout into a new folder and returns it."""
+
+    def copy(parts):
+        folder = tmp_path_factory.mktemp("checkout")
+        for part in parts:
+            source, target = ROOT / part, folder / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        return folder
+
+    return copy

@@ -10,7 +10,6 @@ from pathlib import Path
 import cluster as slurm
 import pytest
 
-ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "workflow", "src", "profiles", "slurm", "tests/slurm", "envs")
 # The profile is the user's; these make up for a cluster without accounting and in a hurry.
 HURRY = (
@@ -36,16 +35,9 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
+def checkout(copy_checkout):
     """A copy of the checkout whose trainings save their state often."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for part in PARTS:
-        source, target = ROOT / part, folder / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
+    folder = copy_checkout(PARTS)
     loop = folder / "src/gradval/training/loop.py"
     text = loop.read_text()
     assert "SAVE_EVERY_SECONDS = 60.0" in text

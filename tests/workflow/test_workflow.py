@@ -3,15 +3,12 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parents[2]
 MINIMAL = "tests/workflow/config.yaml"
 PARTS = ("Snakefile", "config.yaml", "workflow", "src", "tests/workflow", "profiles", "envs")
 
@@ -35,16 +32,8 @@ def planned(folder, *arguments):
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkout")
-    for part in PARTS:
-        source, target = ROOT / part, folder / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
-    return folder
+def checkout(copy_checkout):
+    return copy_checkout(PARTS)
 
 
 @pytest.fixture(scope="module")
