@@ -31,6 +31,7 @@ RECIPE = Recipe(
     physical_batch_size=10,
     learning_rate=0.2,
     schedule="cosine",
+    warmup=0.0,
     momentum=0.9,
     weight_decay=0.0,
     ema_decay=0.9,

@@ -34,6 +34,7 @@ OPTIONS = {
     "physical_batch_size": 64,
     "learning_rate": 0.2,
     "schedule": "constant",
+    "warmup": 0.0,
     "momentum": 0.9,
     "weight_decay": 0.0,
     "ema_decay": 0.0,
@@ -372,6 +373,9 @@ def test_learning_rate_schedules():
     rates = [cosine.learning_rate_at(step, 10) for step in (0, 5, 10)]
     assert rates == pytest.approx([0.2, 0.1, 0.0])
     assert Recipe.from_config(OPTIONS).learning_rate_at(9, 10) == 0.2
+    warm = Recipe.from_config(OPTIONS | {"warmup": 0.3})
+    rates = [warm.learning_rate_at(step, 10) for step in (0, 1, 3, 9)]
+    assert rates == pytest.approx([0.05, 0.1, 0.2, 0.2])
 
 
 @pytest.mark.parametrize("change", [{"warmup": 3}, {"epochs": None}])

@@ -17,8 +17,10 @@ class Recipe:
         second_epochs: of the second phase, after pruning, on what is left.
         batch_size: expected number of samples a step (Poisson sampling).
         physical_batch_size: samples held in memory at a time; does not change the result.
-        learning_rate: of SGD, at the start.
+        learning_rate: of SGD, the highest.
         schedule: `constant`, or `cosine` down to zero at the end of each phase.
+        warmup: share of the steps of each phase, in [0, 1), over which the learning rate rises
+            linearly to what the schedule says.
         momentum: of SGD, in [0, 1).
         weight_decay: L2 penalty of SGD.
         ema_decay: decay of the exponential moving average of the weights, which is then what is
@@ -36,6 +38,7 @@ class Recipe:
     physical_batch_size: int
     learning_rate: float
     schedule: str
+    warmup: float
     momentum: float
     weight_decay: float
     ema_decay: float
@@ -59,9 +62,11 @@ class Recipe:
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Learning rate of step `step`, from 0, of `steps`."""
+        rate = self.learning_rate
         if self.schedule == "cosine":
-            return self.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
-        return self.learning_rate
+            rate *= (1 + math.cos(math.pi * step / steps)) / 2
+        rising = self.warmup * steps
+        return rate * min(1.0, (step + 1) / (rising + 1))
 
 
 def derive_seed(*parts: str | int) -> int:
