@@ -111,6 +111,13 @@ class Cluster:
     def start_node(self, node):
         self.run("slurmd", "-N", node)
 
+    def preempt(self, node):
+        """Take a node's GPUs for a short job that is more urgent than those of the study."""
+        self.run(
+            *("sbatch", "--partition=urgent", f"--nodelist={node}", f"--gres=gpu:{len(GPUS)}"),
+            *("--mem=100", "--output=/dev/null", "--comment=urgent", "--wrap=true"),
+        )
+
     def kill_node(self, node):
         """As if its plug were pulled: the daemon, its jobs and all their processes."""
         jobs = [job["JobId"] for job in self.jobs() if job.get("NodeList") == node]
@@ -193,6 +200,7 @@ class Cluster:
             # One line a device: a count with one file is fatal.
             gpus += [f"NodeName={node} Name=gpu Type=a100 File={file}" for file in GPUS]
         lines.append("PartitionName=all Nodes=ALL Default=YES MaxTime=1-0 DefaultTime=10")
+        lines.append("PartitionName=urgent Nodes=ALL MaxTime=10 PriorityTier=2")
         (self.folder / "slurm.conf").write_text("\n".join(lines) + "\n")
         (self.folder / "gres.conf").write_text("\n".join(gpus) + "\n")
         # The plugin's job step drops SLURM_CONF before its inner srun, so that only clusters with

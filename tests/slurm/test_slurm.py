@@ -67,16 +67,25 @@ def finished(runs, checkout):
 
 @pytest.fixture(scope="module")
 def lost(finished, cluster, submit):
-    """A training of the study again, with a controller that restarts and a node that dies.
+    """A training of the study again: preempted, under a restarting controller, on a dying node.
 
     Only now: SLURM 22.05 never frees the GPUs of jobs that ran while its controller restarted.
+
+    Returns:
+        Finished Snakemake process, node that died, step at which the training resumed before.
     """
     folder = finished / FULL.format("eps4", "")
     folder.rename(finished / "undisturbed")
     run = submit(FULL.format("eps4", "weights.safetensors"), "--nolock")
-    cluster.wait_for((folder / "resume.pt").exists, "state of eps4", 90)
+    state = folder / "resume.pt"
+    cluster.wait_for(state.exists, "state of eps4", 90)
+    cluster.preempt(cluster.jobs_of("train_model")[-1]["NodeList"])
+    cluster.wait_for(lambda: cluster.jobs_of("train_model")[-1]["Restarts"] == "1", "requeue", 30)
+    saved = state.stat().st_mtime
+    cluster.wait_for(lambda: state.stat().st_mtime > saved, "later state of eps4", 90)
     job = cluster.jobs_of("train_model")[-1]
-    assert job["JobState"] == "RUNNING" and job["NodeList"] == "n1"
+    assert job["JobState"] == "RUNNING"
+    preempted = first_step(finished / LOG.format("eps4"))
     visible = {
         env.get("CUDA_VISIBLE_DEVICES") for env in cluster.processes([job["JobId"]]).values()
     }
@@ -84,9 +93,9 @@ def lost(finished, cluster, submit):
     cluster.stop_controller()
     time.sleep(2)
     cluster.start_controller()
-    cluster.kill_node("n1")
+    cluster.kill_node(job["NodeList"])
     run.wait(timeout=180)
-    return run
+    return run, job["NodeList"], preempted
 
 
 def test_the_whole_study_completes(finished):
@@ -129,11 +138,12 @@ def test_only_what_is_new_or_changed_is_submitted(finished, submit):
     assert jobs["score_samples"] == 3 and "train_model" not in jobs
 
 
-def test_a_lost_node_and_a_restarted_controller_lose_nothing(lost, finished, cluster):
-    assert lost.returncode == 0, lost.log.read_text()[-4000:]
+def test_preemption_a_lost_node_and_a_restarted_controller_lose_nothing(lost, finished, cluster):
+    run, dead, preempted = lost
+    assert run.returncode == 0, run.log.read_text()[-4000:]
     job = cluster.jobs_of("train_model")[-1]
-    assert int(job["Restarts"]) == 1 and job["NodeList"] == "n2"
-    assert first_step(finished / LOG.format("eps4")) > 0
+    assert int(job["Restarts"]) == 2 and job["NodeList"] != dead
+    assert 0 < preempted < first_step(finished / LOG.format("eps4"))
     for name in ("weights.safetensors", "checkpoints.safetensors"):
         again = load_file(finished / FULL.format("eps4", name))
         undisturbed = load_file(finished / "undisturbed" / name)
