@@ -15,7 +15,7 @@ report: run
 	$(BIN)/snakemake --cores $(CORES) --report report.html
 
 test: check
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
