@@ -1,5 +1,8 @@
 """The six architectures: what the paper calls them, without batch statistics, at every size."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from opacus.validators import ModuleValidator
@@ -22,6 +25,19 @@ def test_full_width_models_are_the_known_ones(name, parameters):
     with torch.device("meta"):
         model = build_model(name, channels=3, classes=1000, image_size=224)
     assert parameter_count(model) == parameters
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_documented_parameter_counts_are_the_models(name):
+    methods = (Path(__file__).parents[2] / "docs/methods.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{name}` \| ([\d, |]+) \|$", methods, re.MULTILINE)
+    found = []
+    for size in (32, 224):
+        for channels, classes in ((3, 10), (1, 3)):
+            with torch.device("meta"):
+                model = build_model(name, channels=channels, classes=classes, image_size=size)
+            found.append(f"{parameter_count(model):,}")
+    assert row.split(" | ") == found
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -21,7 +21,11 @@ def size_of(dataset):
         return cost.Size(images["train"], images["test"], facts["image_shape"][-1])
     block = config["datasets"][dataset]
     size = cost.KNOWN_SIZES.get(block["source"], cost.ASSUMED_SIZE)
-    return size._replace(image_size=block.get("image_size", size.image_size))
+    return cost.Size(
+        block.get("train_images", size.train),
+        block.get("test_images", size.test),
+        block.get("image_size", size.image_size),
+    )
 
 
 @cache
