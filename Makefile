@@ -15,7 +15,7 @@ report: run
 	$(BIN)/snakemake --cores $(CORES) --report report.html
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -rs
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -34,6 +34,9 @@ STARTUP_MINUTES, TIME_MARGIN = 15, 3.0
 GPU_BASE_MB, CPU_BASE_MB = 4000, 1500
 # Copies of the weights beside the checkpoints: model, gradients, momentum, average, resume state.
 WEIGHT_COPIES = 8
+# Of the images: those read and a chosen part of them. With free scores a float32 a pixel, its copy
+# and two serialised ones while the state is saved.
+IMAGE_COPIES, FREE_SCORES_COPIES = 2, 16
 # Batches hold this many times what one forward saves (scoring takes bounded batches of its own).
 BATCH_UNITS, SCORING_BATCH_MB = 2.5, 3000
 
@@ -178,42 +181,58 @@ def retraining_job(
     )
 
 
-def job_minutes(job: Job, speedup: float, attempt: int = 1) -> int:
+def job_minutes(job: Job, speedup: float, attempt: int = 1, longest: int | None = None) -> int:
     """Time limit in minutes to ask a scheduler for; doubles with every attempt.
 
-    A job that is killed at its limit resumes, so an attempt need not be long enough for all of it.
+    A training that is killed at its limit resumes, so an attempt need not be long enough for all.
 
     Args:
         job: expected cost.
         speedup: of the device that runs it against a CPU core.
         attempt: from 1.
+        longest: that the scheduler grants.
     """
     expected = job.core_seconds / speedup / 60
-    return math.ceil(STARTUP_MINUTES + TIME_MARGIN * expected) << (attempt - 1)
+    minutes = math.ceil(STARTUP_MINUTES + TIME_MARGIN * expected) << (attempt - 1)
+    return minutes if longest is None else min(minutes, longest)
 
 
 def model_memory_mb(
-    unit: Unit, *, gpu: bool, checkpoints: int, batch: int = 0, attempt: int = 1
+    unit: Unit,
+    size: Size,
+    *,
+    gpu: bool,
+    checkpoints: int,
+    batch: int = 0,
+    free_scores: bool = False,
+    attempt: int = 1,
 ) -> int:
     """Host memory in MB to ask for; grows by half of the first request with every attempt.
 
     Args:
         unit: of the model.
+        size: of the data set.
         gpu: whether activations lie on a GPU.
         checkpoints: K, all held in memory until the run ends; 1 for scoring.
         batch: samples in memory at a time, 0 for the bounded batches of scoring.
+        free_scores: whether training collects scores, for which it keeps a number a pixel.
         attempt: from 1.
     """
+    images = _images_mb(size) * (IMAGE_COPIES + (FREE_SCORES_COPIES if free_scores else 0))
     weights = 4 * unit.parameters / 1e6 * (checkpoints + WEIGHT_COPIES)
     on_host = BATCH_UNITS * batch * unit.activation_mib * 1.05 if batch else SCORING_BATCH_MB
     base = GPU_BASE_MB if gpu else CPU_BASE_MB + on_host
-    return math.ceil((base + weights) * (1 + attempt) / 2)
+    return math.ceil((base + weights + images) * (1 + attempt) / 2)
 
 
 def data_memory_mb(size: Size, channels: int = 3, copies: int = 6, attempt: int = 1) -> int:
     """Memory in MB of a CPU job that holds a few copies of a data set, one of them as numbers."""
-    images = (size.train + size.test) * channels * size.image_size**2 / 1e6
-    return math.ceil((1000 + copies * images) * (1 + attempt) / 2)
+    return math.ceil((1000 + copies * _images_mb(size, channels)) * (1 + attempt) / 2)
+
+
+def _images_mb(size: Size, channels: int = 3) -> float:
+    """Megabytes of a data set's pixels, a byte each."""
+    return (size.train + size.test) * channels * size.image_size**2 / 1e6
 
 
 def estimate_table(stages: Mapping[str, list[Job]], speedup: float) -> str:

@@ -13,7 +13,11 @@ def job(log: str | Path) -> Iterator[None]:
     """Run the body of a script with warnings, notices and progress bars going to its log file.
 
     What the user can mend (a `ValueError` or an `OSError`) ends the script with one line, both in
-    the log and on the terminal. Anything else is a defect: its traceback goes into the log.
+    the log and on the terminal, which names the job: schedulers show it apart from Snakemake's own
+    messages. Anything else is a defect: its traceback goes into the log.
+
+    Args:
+        log: `logs/<rule>/<wildcards, one a folder>.log`.
     """
     terminal = sys.stderr
     path = Path(log)
@@ -23,7 +27,7 @@ def job(log: str | Path) -> Iterator[None]:
         try:
             yield
         except (ValueError, OSError) as error:
-            message = f"error: {error}"
+            message = f"error: {error} (job {job_name(path)})"
             print(message, file=file)
             print(message, file=terminal)
             sys.exit(1)
@@ -31,3 +35,12 @@ def job(log: str | Path) -> Iterator[None]:
             traceback.print_exc(file=file)
             print(f"unexpected {type(error).__name__}: {error} (see {path})", file=terminal)
             sys.exit(1)
+
+
+def job_name(log: Path) -> str:
+    """Rule and wildcards of a job, such as `train_model digits/resnet9/eps4/seed0/full`."""
+    parts = log.with_suffix("").parts
+    if "logs" not in parts:
+        return log.stem
+    rule, *wildcards = parts[parts.index("logs") + 1 :]
+    return " ".join([rule, "/".join(wildcards)]).strip()

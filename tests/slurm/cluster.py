@@ -41,12 +41,16 @@ def install():
         policy.chmod(0o755)
     try:
         for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
-            done = subprocess.run(
-                ["apt-get", *command],
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-                capture_output=True,
-                text=True,
-            )
+            try:
+                done = subprocess.run(
+                    ["apt-get", *command],
+                    env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                    capture_output=True,
+                    text=True,
+                    timeout=300,
+                )
+            except subprocess.TimeoutExpired:
+                return f"apt-get {command[0]} took more than 300 s"
             if done.returncode != 0:
                 return f"apt-get {command[0]} failed: {done.stderr.strip()[-200:]}"
     finally:
@@ -93,9 +97,10 @@ class Cluster:
 
     def stop(self):
         """Cancel all jobs, then end every process of this cluster."""
-        subprocess.run(
-            ["scancel", "--user", getpass.getuser()], env=self.environment, timeout=20, check=False
-        )
+        with contextlib.suppress(subprocess.TimeoutExpired):  # no controller answers
+            subprocess.run(
+                ["scancel", "--user", getpass.getuser()], env=self.environment, timeout=20
+            )
         time.sleep(1)
         for pid in self.processes():
             _kill(pid, signal.SIGKILL)

@@ -28,10 +28,12 @@ def cluster():
     folder = Path(tempfile.mkdtemp(prefix="gradval-slurm-"))
     folder.chmod(0o755)
     running = slurm.Cluster(folder)
-    running.start()
-    yield running
-    running.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -57,15 +57,20 @@ def test_scoring_and_retraining():
 
 def test_requests_grow_with_model_data_and_attempt():
     small, large = (cost.unit_cost(a, 64, 224) for a in ("resnet18", "wideresnet101"))
+    few = CIFAR._replace(train=5000)
+
+    def memory(unit, size=CIFAR, gpu=True, **options):
+        return cost.model_memory_mb(unit, size, gpu=gpu, checkpoints=10, batch=64, **options)
+
     for gpu in (True, False):
-        sizes = [cost.model_memory_mb(u, gpu=gpu, checkpoints=10, batch=64) for u in (small, large)]
-        assert sizes[0] < sizes[1] < 64_000
-    assert cost.model_memory_mb(small, gpu=True, checkpoints=10, attempt=3) == pytest.approx(
-        2 * cost.model_memory_mb(small, gpu=True, checkpoints=10), abs=2
-    )
+        assert memory(small, few, gpu) < memory(small, gpu=gpu) < memory(large, gpu=gpu) < 64_000
+    images = (CIFAR.train + CIFAR.test) * 3 * 32**2 / 1e6
+    assert memory(small, free_scores=True) > memory(small) + 12 * images
+    assert memory(small, attempt=3) == pytest.approx(2 * memory(small), abs=2)
     job = cost.Job(3600 * 200, 0)
     assert cost.job_minutes(job, 200) == 15 + 180
     assert cost.job_minutes(job, 200, attempt=2) == 2 * (15 + 180)
+    assert cost.job_minutes(job, 200, attempt=2, longest=300) == 300
     assert cost.data_memory_mb(cost.KNOWN_SIZES["pppd"]) > cost.data_memory_mb(CIFAR)
 
 

@@ -9,6 +9,7 @@ from gradval import cost
 
 GPUS = config["cost"]["gpus"]
 SPEEDUP = config["cost"]["gpu_speedup"]
+LONGEST = config["cost"]["longest_minutes"]
 
 
 @cache
@@ -63,7 +64,7 @@ def minutes_of(stage=None):
         part = stage or wildcards.phase
         setting = (wildcards.dataset, wildcards.model, wildcards.privacy)
         return cost.job_minutes(
-            job_cost(part, *setting), SPEEDUP if GPUS else 1, attempt
+            job_cost(part, *setting), SPEEDUP if GPUS else 1, attempt, LONGEST
         )
 
     return minutes
@@ -74,17 +75,21 @@ def model_memory(wildcards, attempt):
     recipe = recipe_of(wildcards)
     return cost.model_memory_mb(
         unit_of(wildcards.dataset, wildcards.model),
+        size_of(wildcards.dataset),
         gpu=GPUS > 0,
         checkpoints=recipe["checkpoints"],
         batch=recipe["physical_batch_size"],
+        free_scores=config["scores"]["free"],
         attempt=attempt,
     )
 
 
 def scoring_memory(wildcards, attempt):
     """Host memory of a job that scores."""
-    unit = unit_of(wildcards.dataset, wildcards.model)
-    return cost.model_memory_mb(unit, gpu=GPUS > 0, checkpoints=1, attempt=attempt)
+    unit, size = unit_of(wildcards.dataset, wildcards.model), size_of(wildcards.dataset)
+    return cost.model_memory_mb(
+        unit, size, gpu=GPUS > 0, checkpoints=1, attempt=attempt
+    )
 
 
 def data_memory(wildcards, attempt):
@@ -96,7 +101,7 @@ def data_memory(wildcards, attempt):
 
 def short(wildcards, attempt):
     """Time limit in minutes of a job that takes minutes."""
-    return 30 * 2 ** (attempt - 1)
+    return min(30 * 2 ** (attempt - 1), LONGEST)
 
 
 @cache
