@@ -5,6 +5,7 @@ gradients nor a DP guarantee. Images of up to 64 pixels get a 3x3 stride-1 stem 
 The private and the non-private model are the same architecture.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -95,8 +96,14 @@ def _torchvision(
     """A builder of torchvision's ResNet with our norm, stem and width."""
 
     def build(channels: int, classes: int, image_size: int, width: int, groups: int) -> nn.Module:
+        narrowest = math.ceil(FULL_WIDTH / width_per_group)
+        if width < narrowest:
+            # Each of the groups in the first stage would have no channel at all.
+            raise ValueError(f"width is {width}, but this architecture needs at least {narrowest}")
         # Imported here: it takes longer than building ResNet-9.
         from torchvision.models import resnet
+
+        from gradval import residual_blocks
 
         class ScaledResNet(resnet.ResNet):
             """torchvision fixes the stages at 64, 128, 256, 512 planes; this scales them."""
@@ -109,7 +116,7 @@ def _torchvision(
                 scaled = planes * width // FULL_WIDTH
                 return super()._make_layer(block, scaled, blocks, stride, dilate)
 
-        residual_block = getattr(resnet, block)
+        residual_block = getattr(residual_blocks, block)
         model = ScaledResNet(
             residual_block,
             layers,
@@ -174,7 +181,7 @@ def build_model(
         A module mapping `(N, channels, image_size, image_size)` float to logits `(N, classes)`.
 
     Raises:
-        ValueError: the architecture is unknown.
+        ValueError: the architecture is unknown, or too narrow for its groups of channels.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(

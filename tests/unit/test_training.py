@@ -1,12 +1,19 @@
 """Training: the executed step is the planned one, and an interruption changes nothing."""
 
+import copy
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
+import reference
 import torch
+from reference import flatten, relative_error
+from torch import nn
 from torch.nn import functional as F
+from torchvision.models import resnet
 
+from gradval import residual_blocks
 from gradval.loading import NormalisedImages
 from gradval.models import build_model
 from gradval.privacy.plan import PhasePlan
@@ -107,6 +114,54 @@ def test_private_step_is_the_naive_one_without_noise(kind, sizes):
     for new, old, total in zip(model.parameters(), reference.parameters(), sums, strict=True):
         # The denominator is the expected batch size, not the number of samples drawn.
         torch.testing.assert_close(new, old - 0.3 * total / 10, rtol=1e-10, atol=1e-13)
+
+
+def tiny_resnet18():
+    return build_model("resnet18", channels=1, classes=3, image_size=8, width=4, groups=2, seed=0)
+
+
+def tiny_grouped_bottlenecks():
+    torch.manual_seed(0)
+    model = resnet.ResNet(
+        residual_blocks.Bottleneck,
+        [1, 2, 1, 1],
+        num_classes=3,
+        groups=4,
+        width_per_group=4,
+        norm_layer=partial(nn.GroupNorm, 2),
+    )
+    model.layer3 = model.layer4 = nn.Identity()
+    model.conv1 = nn.Conv2d(1, 64, kernel_size=3)
+    model.fc = nn.Linear(512, 3)
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    return model
+
+
+@pytest.mark.parametrize("kind", PRIVATE_STEPS)
+@pytest.mark.parametrize("build", [tiny_resnet18, tiny_grouped_bottlenecks])
+def test_every_way_clips_residual_models_as_the_naive_loop(kind, build):
+    model, plain = build().double().train(), build().double().train()
+    data = tiny_data(dtype=torch.float64)
+    images, labels = data.images[0:4], data.labels[:4]
+    norm = float(reference.gradients(plain, images, labels).norm(dim=1).median())
+    step = PRIVATE_STEPS[kind](
+        model,
+        torch.optim.SGD(model.parameters(), lr=1.0),
+        4.0,
+        noise_multiplier=0.0,
+        clipping_norm=norm,
+        generator=torch.Generator(),
+    )
+    step.accumulate(images, labels)
+    step.update()
+    expected = reference.clipped_sum(plain, images, labels, norm)
+    moved = {
+        name: 4 * (old - new)
+        for (name, old), new in zip(plain.named_parameters(), model.parameters(), strict=True)
+    }
+    assert relative_error(flatten(moved), flatten(expected)) < 1e-10
 
 
 @pytest.mark.parametrize("kind", PRIVATE_STEPS)
@@ -496,11 +551,15 @@ def test_interruptions_do_not_change_free_scores(tmp_path, noise):
 
 
 def test_auto_leaves_out_what_cannot_train_the_model():
-    # torchvision's residual blocks add in place, which Opacus's hooks forbid.
-    model = build_model(
-        "resnet18", channels=1, classes=3, image_size=8, width=8, groups=2, seed=0
+    # torchvision's own residual blocks add in place, which Opacus's hooks forbid.
+    model = resnet.ResNet(
+        resnet.BasicBlock, [1, 1, 1, 1], num_classes=3, norm_layer=partial(nn.GroupNorm, 2)
     ).train()
-    images, labels = torch.randn(4, 1, 8, 8), torch.arange(4) % 3
+    with pytest.raises(RuntimeError, match="modified inplace"):
+        make_step("hooks", copy.deepcopy(model), False).accumulate(
+            torch.randn(1, 3, 32, 32), torch.tensor([0])
+        )
+    images, labels = torch.randn(4, 3, 32, 32), torch.arange(4) % 3
     chosen = fastest_clipping(model, images, labels, physical_batch_size=4)
     kind = PRIVATE_STEPS[chosen](
         model,
