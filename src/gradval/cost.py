@@ -37,8 +37,9 @@ WEIGHT_COPIES = 8
 # Of the images: those read and a chosen part of them. With free scores a float32 a pixel, its copy
 # and two serialised ones while the state is saved.
 IMAGE_COPIES, FREE_SCORES_COPIES = 2, 16
-# Batches hold this many times what one forward saves (scoring takes bounded batches of its own).
-BATCH_UNITS, SCORING_BATCH_MB = 2.5, 3000
+# Batches hold this many times what one forward saves, in training and in scoring; scoring chooses
+# bounded batches unless the config names a size.
+BATCH_UNITS, SCORING_BATCH_UNITS, SCORING_BATCH_MB = 2.5, 7.0, 3000
 
 
 class Unit(NamedTuple):
@@ -205,6 +206,7 @@ def model_memory_mb(
     checkpoints: int,
     batch: int = 0,
     free_scores: bool = False,
+    batch_units: float = BATCH_UNITS,
     attempt: int = 1,
 ) -> int:
     """Host memory in MB to ask for; grows by half of the first request with every attempt.
@@ -216,11 +218,12 @@ def model_memory_mb(
         checkpoints: K, all held in memory until the run ends; 1 for scoring.
         batch: samples in memory at a time, 0 for the bounded batches of scoring.
         free_scores: whether training collects scores, for which it keeps a number a pixel.
+        batch_units: what a sample of a batch holds, in units of what one forward saves.
         attempt: from 1.
     """
     images = _images_mb(size) * (IMAGE_COPIES + (FREE_SCORES_COPIES if free_scores else 0))
     weights = 4 * unit.parameters / 1e6 * (checkpoints + WEIGHT_COPIES)
-    on_host = BATCH_UNITS * batch * unit.activation_mib * 1.05 if batch else SCORING_BATCH_MB
+    on_host = batch_units * batch * unit.activation_mib * 1.05 if batch else SCORING_BATCH_MB
     base = GPU_BASE_MB if gpu else CPU_BASE_MB + on_host
     return math.ceil((base + weights + images) * (1 + attempt) / 2)
 

@@ -67,6 +67,11 @@ def test_requests_grow_with_model_data_and_attempt():
     images = (CIFAR.train + CIFAR.test) * 3 * 32**2 / 1e6
     assert memory(small, free_scores=True) > memory(small) + 12 * images
     assert memory(small, attempt=3) == pytest.approx(2 * memory(small), abs=2)
+    scoring = {"gpu": False, "checkpoints": 1, "batch_units": cost.SCORING_BATCH_UNITS}
+    bounded, one, many = (
+        cost.model_memory_mb(small, CIFAR, batch=b, **scoring) for b in (0, 1, 256)
+    )
+    assert one < bounded < many
     job = cost.Job(3600 * 200, 0)
     assert cost.job_minutes(job, 200) == 15 + 180
     assert cost.job_minutes(job, 200, attempt=2) == 2 * (15 + 180)

@@ -93,6 +93,12 @@ def test_the_default_config_is_valid():
             IMAGES | {"colour": 1},
             "datasets.mine: unknown key 'colour'; allowed are channels, delta, image_size",
         ),
+        (
+            "scores.batch_size",
+            "most",
+            "scores.batch_size: 'most' is not allowed; use auto, or a whole number above 0",
+        ),
+        ("scores.batch_size", 0, "scores.batch_size: must be at least 1, but is 0"),
         ("training.private", None, "training.private: None is empty, but must be a block of keys"),
     ],
 )

@@ -86,9 +86,15 @@ def model_memory(wildcards, attempt):
 
 def scoring_memory(wildcards, attempt):
     """Host memory of a job that scores."""
-    unit, size = unit_of(wildcards.dataset, wildcards.model), size_of(wildcards.dataset)
+    batch = config["scores"]["batch_size"]
     return cost.model_memory_mb(
-        unit, size, gpu=GPUS > 0, checkpoints=1, attempt=attempt
+        unit_of(wildcards.dataset, wildcards.model),
+        size_of(wildcards.dataset),
+        gpu=GPUS > 0,
+        checkpoints=1,
+        batch=0 if batch == "auto" else batch,
+        batch_units=cost.SCORING_BATCH_UNITS,
+        attempt=attempt,
     )
 
 

@@ -40,6 +40,7 @@ with job(snakemake.log[0]):
         vog_target=options["vog_target"],
         vog_statistic=options["vog_statistic"],
         vog_channels=options["vog_channels"],
+        batch_size=None if options["batch_size"] == "auto" else options["batch_size"],
         progress=True,
     )
     seconds = time.perf_counter() - start

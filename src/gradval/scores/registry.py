@@ -7,6 +7,7 @@ A new score is one function of a `ScoringContext`, registered under a name:
         return context.input_gradients.flatten(1).norm(dim=1)
 """
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from gradval.ghost import SampleGradients, check_labels, check_separable, sample
 from gradval.scores.batching import choose_batch_size
 from gradval.scores.evaluation import evaluating, reference_tensor
 from gradval.scores.validation import Images, check_images, check_lengths, check_scores
+
+logger = logging.getLogger("gradval")
 
 
 @dataclass(frozen=True)
@@ -210,6 +213,7 @@ def _batches(
     with torch.no_grad():
         check_labels(labels, model(first).shape[1])
     size = batch_size or choose_batch_size(model, first, order)
+    logger.info("scoring in batches of %d", size)
     for start in tqdm(
         range(0, len(labels), size), desc="scoring", unit="batch", disable=not progress
     ):
