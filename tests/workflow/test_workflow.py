@@ -86,6 +86,26 @@ def test_everything_is_there(finished):
     assert not list(finished.rglob("resume.pt"))
 
 
+def test_free_scores_are_compared_run_by_run(finished):
+    table = pd.read_csv(finished / "results/free_scores.csv")
+    assert (table["compared"] == "free").all()  # there is only one seed
+    found = {level: list(rows["score"]) for level, rows in table.groupby("privacy")}
+    private = ["loss", "grad_norm", "vog"]
+    assert found == {
+        "eps1": private,
+        "eps4": private,
+        "eps8": private,
+        "nonprivate": ["loss", "vog"],
+    }
+    assert table["spearman"].between(-1, 1).all() and table["overlap"].between(0, 25).all()
+    assert (finished / "results/figures/free_scores.png").stat().st_size > 5000
+
+
+def test_free_scores_that_are_not_collected_say_so(checkout):
+    output = snakemake(checkout, "--dry-run", "free_scores", check=False)
+    assert "config: free_scores needs runs that collect them: set scores.free to true" in output
+
+
 def test_ledgers_meet_the_target_and_name_what_is_not_private(finished):
     for target in (1, 4, 8):
         run = finished / f"results/digits/resnet9/eps{target}/seed0"

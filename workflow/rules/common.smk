@@ -109,6 +109,18 @@ def free_scores_output():
     return {"free_scores": f"{RUN}/{{phase}}/free_scores.parquet"}
 
 
+def free_scores_inputs(wildcards):
+    """Free and exact scores of every run, or one line that says how to collect the former."""
+    if not config["scores"]["free"]:
+        sys.exit(
+            "config: free_scores needs runs that collect them: set scores.free to true"
+        )
+    return {
+        "free": full_runs("free_scores.parquet"),
+        "exact": full_runs("scores.parquet"),
+    }
+
+
 def dataset_options(wildcards):
     """What defines a data set: its block of the config without the training part."""
     block = config["datasets"][wildcards.dataset]
@@ -285,6 +297,8 @@ def all_targets():
     """Everything that the default target builds."""
     targets = [f"results/figures/{name}.png" for name in [*FIGURES, "learning_curves"]]
     targets += ["results/scorecard.csv", "results/runs/full_ledger.html"]
+    if config["scores"]["free"]:
+        targets += ["results/free_scores.csv"]
     if PRUNED:
         targets += ["results/table1.csv", "results/runs/pruned_ledger.html"]
     # Named, or a score file that is missing would not be missed while the figures exist.

@@ -86,6 +86,36 @@ rule plot_learning_curves:
         "../scripts/plot_learning_curves.py"
 
 
+rule compare_free_scores:
+    input:
+        unpack(free_scores_inputs),
+    output:
+        csv="results/free_scores.csv",
+        png=report(
+            "results/figures/free_scores.png",
+            caption="../report/free_scores.rst",
+            category="Figures",
+            labels={"figure": "free scores"},
+        ),
+        pdf="results/figures/free_scores.pdf",
+    log:
+        "logs/compare_free_scores.log",
+    benchmark:
+        "logs/compare_free_scores.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
+    params:
+        k=config["selection"]["k"],
+        code=digest("compare_free_scores"),
+    message:
+        "Comparing the scores collected while training with those at checkpoints"
+    script:
+        "../scripts/compare_free_scores.py"
+
+
 rule build_table1:
     input:
         runs="results/runs/pruned.csv",
@@ -172,6 +202,11 @@ rule scorecard:
 rule learning_curves:
     input:
         rules.plot_learning_curves.output,
+
+
+rule free_scores:
+    input:
+        rules.compare_free_scores.output,
 
 
 for name in config["figures"]:

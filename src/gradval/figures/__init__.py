@@ -5,6 +5,7 @@
 - ``sheet``: the contact sheet that these two are made of;
 - ``distribution``: the distribution of one score with example images (Figure 1);
 - ``agreement``: agreement of private and non-private selections, score by score (Figure 3);
+- ``free_scores``: agreement of the scores collected while training with the exact ones;
 - ``accuracy``: test accuracy after removal (Table 1) and over training;
 - ``summary``: means over seeds, chance and ceiling from rows of ``statistics.csv``;
 - ``labels``: what the names of scores, models, data sets and privacy levels look like in print;
@@ -18,6 +19,7 @@ from gradval.figures.accuracy import plot_learning_curves, plot_table1
 from gradval.figures.agreement import plot_consistency
 from gradval.figures.distribution import plot_score_distribution
 from gradval.figures.extremes import plot_extremes
+from gradval.figures.free_scores import plot_free_scores
 from gradval.figures.labels import (
     DATASET_LABELS,
     MODEL_LABELS,
@@ -44,6 +46,7 @@ __all__ = [
     "model_label",
     "plot_consistency",
     "plot_extremes",
+    "plot_free_scores",
     "plot_learning_curves",
     "plot_score_distribution",
     "plot_selection_pair",

@@ -1,0 +1,32 @@
+"""Compare the scores collected while training with those at checkpoints, over all runs."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from gradval.consistency import free_score_agreement
+from gradval.figures import plot_free_scores, save_figure
+from gradval.files import atomic_path
+from gradval.jobs import job
+from gradval.study import run_key
+
+with job(snakemake.log[0]):
+    free, exact = {}, {}
+    for tables, paths in ((free, snakemake.input.free), (exact, snakemake.input.exact)):
+        for path in paths:
+            key = run_key(path)
+            setting = (key["dataset"], key["model"], key["privacy"])
+            tables.setdefault(setting, {})[key["seed"]] = pd.read_parquet(path)
+    k = snakemake.params.k
+    parts = []
+    for setting in free:
+        table = free_score_agreement(free[setting], exact[setting], k=k)
+        names = dict(zip(("dataset", "model", "privacy"), setting, strict=True))
+        parts.append(pd.DataFrame([names] * len(table)).join(table))
+    agreement = pd.concat(parts)
+    with atomic_path(Path(snakemake.output.csv)) as temporary:
+        agreement.to_csv(temporary, index=False)
+    figure = plot_free_scores(
+        agreement, k=k, title="Scores collected while training against those at checkpoints"
+    )
+    save_figure(figure, snakemake.output.png, snakemake.output.pdf)
