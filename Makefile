@@ -4,9 +4,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
+# CIFAR-10 for `make bench`: a prepared store, archive or folder; downloaded if empty
+DATA ?=
 BIN := $(VENV)/bin
 
-.PHONY: run test check report clean
+.PHONY: run test check report bench clean
 
 run: $(VENV)/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -23,6 +25,15 @@ check: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+# About an hour on two cores with nothing else running; docs/performance.md shows the results.
+bench: $(VENV)/ready
+	$(BIN)/python benchmarks/score_speed.py
+	$(BIN)/python benchmarks/private_step_speed.py
+	$(BIN)/python benchmarks/whole_cost.py
+	$(BIN)/python benchmarks/free_scores.py
+	$(BIN)/python benchmarks/scaling.py $(DATA)
+	$(BIN)/python benchmarks/write_page.py
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

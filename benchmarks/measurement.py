@@ -1,14 +1,16 @@
-"""How the benchmarks measure: interleaved repeats for time, a process of its own for memory."""
+"""How the benchmarks measure: rounds in turns for time, a process of its own for memory."""
 
 import csv
 import multiprocessing
 import platform
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self, TypeVar
 
 import torch
 
@@ -18,10 +20,13 @@ RESULTS = Path(__file__).parents[1] / "docs" / "performance"
 PACKAGES = ("torch", "opacus", "gradval")
 
 Run = Callable[[], object]
+Result = TypeVar("Result")
 
 
-def interleaved_seconds(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
-    """Median wall time of each run, taken in turns so that all see the same machine.
+def interleaved_rounds(runs: Mapping[str, Run], repeats: int) -> dict[str, list[float]]:
+    """Wall times in seconds of each run, taken in turns so that all see the same machine.
+
+    The order turns round from one round to the next, so that nobody always follows the same one.
 
     Args:
         runs: name -> what to time; each is called once before anything counts.
@@ -29,43 +34,98 @@ def interleaved_seconds(runs: Mapping[str, Run], repeats: int) -> dict[str, floa
     """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for round_number in range(repeats + 1):
-        for name, run in runs.items():
+        for name in reversed(runs) if round_number % 2 else runs:
             _synchronise()
             start = time.perf_counter()
-            run()
+            runs[name]()
             _synchronise()
             if round_number:
                 seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return seconds
 
 
-def peak_mebibytes(make: Callable[..., Run], *arguments: Any) -> float:
-    """How far memory rises, at its peak, while a run goes on; in a fresh process.
+def interleaved_seconds(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
+    """Median of `interleaved_rounds` for each run."""
+    rounds = interleaved_rounds(runs, repeats)
+    return {name: statistics.median(values) for name, values in rounds.items()}
+
+
+def in_fresh_process(function: Callable[..., Result], *arguments: Any) -> Result:
+    """What a function at the top level of a module returns in a process that has done nothing."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+        return executor.submit(function, *arguments).result()
+
+
+class Peak(NamedTuple):
+    """Memory at its peak in MiB.
+
+    Attributes:
+        rise: above what model, images and libraries took before the run.
+        whole: of the whole process; on a GPU of all that was allocated there.
+    """
+
+    rise: float
+    whole: float
+
+
+def peak_memory(make: Callable[..., Run], *arguments: Any) -> Peak:
+    """Peak memory of a run in a fresh process.
 
     Args:
         make: builds the run, model and images included; at the top level of a module.
         arguments: of `make`.
     """
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_peak, (make, arguments))
+    return in_fresh_process(_peak, make, arguments)
 
 
-def _peak(make: Callable[..., Run], arguments: tuple[Any, ...]) -> float:
+def _peak(make: Callable[..., Run], arguments: tuple[Any, ...]) -> Peak:
     run = make(*arguments)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         run()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+        whole = torch.cuda.max_memory_allocated()
+        return Peak((whole - before) / 2**20, whole / 2**20)
     # Linux forgets the peak so far; the maximum of getrusage would carry over from the parent.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before = _memory("VmRSS")
+    before = status_mebibytes("VmRSS")
     run()
-    return _memory("VmHWM") - before
+    whole = status_mebibytes("VmHWM")
+    return Peak(whole - before, whole)
 
 
-def _memory(key: str) -> float:
+class AnonymousPeak:
+    """Context that watches how much memory of its own this process has at most.
+
+    `VmHWM` also counts pages of memory-mapped files, which the system takes back at will. The
+    anonymous part has no such mark, so a thread looks every few milliseconds.
+
+    Attributes:
+        mebibytes: the most that was seen.
+    """
+
+    def __init__(self, interval: float = 0.005) -> None:
+        self.interval, self.mebibytes = interval, 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while True:
+            self.mebibytes = max(self.mebibytes, status_mebibytes("RssAnon"))
+            if self._done.wait(self.interval):
+                return
+
+
+def status_mebibytes(key: str) -> float:
+    """A size from this process's status file, such as `VmHWM`, in MiB."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(f"{key}:"):
             return int(line.split()[1]) / 1024

@@ -2,13 +2,14 @@
 
     python benchmarks/score_speed.py [--quick]
 
-Writes `docs/performance/score_speed.csv`. All methods of a case run in turns on the same model and
+Writes `docs/performance/score_speed.csv`. Takes fifteen minutes on two cores, and 12 GB of memory
+for vmap at batch 64. All methods of a case run in turns on the same model and
 batch; the unit is a plain training step (forward, backward to all weights) on that batch.
 
 - `plis`: ours, loss, gradient norm and PLIS in one pass; `norm`: ours, loss and gradient norm;
   `vog`: ours, one checkpoint.
 - `vmap plis`: per-sample gradients and their derivative by `torch.func`, as the paper's authors did
-  with functorch, at the fastest of a few chunk sizes.
+  with functorch, at the fastest of a few chunk sizes; at batch 64 the whole batch at once.
 - `opacus norm`: gradient norms from Opacus's per-sample gradients (hooks). They are detached, so
   they cannot give PLIS.
 - `datagnosis vog`: an epoch of the VoG plugin of Datagnosis on this batch, if it can be imported.
@@ -22,39 +23,49 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from measurement import Run, interleaved_seconds, peak_mebibytes, write_results
+from measurement import Run, interleaved_seconds, peak_memory, write_results
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
 from gradval.ghost import sample_gradients
 from gradval.models import build_model
+from gradval.scores.batching import choose_batch_size
 from gradval.scores.vog import input_gradients
 
 CLASSES = 10
-CHUNKS = (4, 16)
 
 
 class Case(NamedTuple):
-    """A model, an image size and a batch; `rivals` says whether the others are measured too."""
+    """A model, an image size and a batch, and what is measured.
+
+    Attributes:
+        architecture: of the full-width model.
+        image_size: pixels a side.
+        batch: samples; 0 for as many as scoring takes by itself.
+        repeats: rounds that count.
+        chunks: chunk sizes for vmap; the others' methods are measured if there are any.
+    """
 
     architecture: str
     image_size: int
-    batch: int
-    repeats: int
-    rivals: bool
+    batch: int = 0
+    repeats: int = 1
+    chunks: tuple[int, ...] = ()
 
 
 CASES = (
-    Case("resnet9", 32, 16, 3, True),
-    Case("resnet18", 32, 16, 3, True),
-    Case("resnet18", 32, 64, 2, False),
-    Case("resnet101", 32, 8, 2, False),
-    Case("resnext101", 32, 8, 2, False),
-    Case("resnet101", 224, 2, 2, False),
-    Case("resnext101", 224, 2, 2, False),
+    Case("resnet9", 32, 16, 5, (4, 16)),
+    Case("resnet18", 32, 16, 5, (4, 16)),
+    Case("resnet9", 32, 64, 3),
+    Case("resnet18", 32, 64, 2, (64,)),
+    Case("resnet101", 32, 8, 3),
+    Case("resnext101", 32, 8, 3),
+    Case("resnet18", 224, 0, 3),
+    Case("resnet101", 224, 0, 3),
+    Case("resnext101", 224, 0, 3),
 )
-QUICK = (Case("resnet9", 32, 4, 1, True),)
+QUICK = (Case("resnet9", 32, 4, 1, (2, 4)),)
 
 
 def problem(case: Case) -> tuple[nn.Module, Tensor, Tensor]:
@@ -67,6 +78,14 @@ def problem(case: Case) -> tuple[nn.Module, Tensor, Tensor]:
     shape = (case.batch, 3, case.image_size, case.image_size)
     images = torch.randn(shape, generator=generator).to(device)
     return model, images, (torch.arange(case.batch) % CLASSES).to(device)
+
+
+def with_batch(case: Case) -> Case:
+    """The case with the batch that scoring would choose, if it names none."""
+    if case.batch:
+        return case
+    model, images, _ = problem(case._replace(batch=1))
+    return case._replace(batch=choose_batch_size(model, images, order=2))
 
 
 def plain_step(case: Case) -> Run:
@@ -164,16 +183,24 @@ OURS: dict[str, Callable[..., Run]] = {
 }
 
 
+def fastest_chunk(case: Case) -> int:
+    """The chunk size at which vmap is fastest."""
+    if len(case.chunks) == 1:
+        return case.chunks[0]
+    runs = {str(chunk): vmap_plis(case, chunk) for chunk in case.chunks}
+    times = interleaved_seconds(runs, 1)
+    return int(min(times, key=times.__getitem__))
+
+
 def measure(case: Case) -> list[dict[str, object]]:
     """One row a method."""
+    case = with_batch(case)
     makers: dict[str, tuple[Callable[..., Run], tuple[object, ...]]] = {
         name: (make, (case,)) for name, make in OURS.items()
     }
-    if case.rivals:
-        chunks = {c: vmap_plis(case, c) for c in CHUNKS if c <= case.batch}
-        times = interleaved_seconds({str(c): run for c, run in chunks.items()}, 1)
-        best = int(min(times, key=times.__getitem__))
-        makers[f"vmap plis, chunk {best}"] = (vmap_plis, (case, best))
+    if case.chunks:
+        chunk = fastest_chunk(case)
+        makers[f"vmap plis, chunk {chunk}"] = (vmap_plis, (case, chunk))
         for name, make in (("opacus norm", opacus_norm), ("datagnosis vog", datagnosis_vog)):
             try:
                 make(case)()
@@ -185,6 +212,7 @@ def measure(case: Case) -> list[dict[str, object]]:
     del runs
     rows = []
     for name, (make, arguments) in makers.items():
+        peak = peak_memory(make, *arguments)
         row = {
             "model": case.architecture,
             "image_size": case.image_size,
@@ -192,7 +220,8 @@ def measure(case: Case) -> list[dict[str, object]]:
             "method": name,
             "seconds": round(seconds[name], 4),
             "plain_steps": round(seconds[name] / seconds["plain step"], 2),
-            "peak_mib": round(peak_mebibytes(make, *arguments)),
+            "peak_mib": round(peak.rise),
+            "process_mib": round(peak.whole),
         }
         print(row, flush=True)
         rows.append(row)
