@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradval.standardised import standardise_convolutions
 from gradval.store import Store
 
 SMALL_IMAGE = 64
@@ -163,6 +164,7 @@ def build_model(
     image_size: int,
     width: int = FULL_WIDTH,
     groups: int = 32,
+    weight_standardisation: bool = False,
     seed: int | None = None,
 ) -> nn.Module:
     """Build one of the study's models with freshly drawn weights.
@@ -174,6 +176,8 @@ def build_model(
         image_size: height = width of the images in pixels.
         width: channels of the first stage; 64 is full width.
         groups: largest number of groups of a GroupNorm.
+        weight_standardisation: whether convolutions standardise their weights; the parameters and
+            their initial values are the same.
         seed: fixes the initial weights without touching the global random state; `None` draws
             them from the global state.
 
@@ -187,12 +191,13 @@ def build_model(
         raise ValueError(
             f"unknown architecture {architecture!r}; known are {', '.join(ARCHITECTURES)}"
         )
-    builder = ARCHITECTURES[architecture]
-    if seed is None:
-        return builder(channels, classes, image_size, width, groups)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return builder(channels, classes, image_size, width, groups)
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        model = ARCHITECTURES[architecture](channels, classes, image_size, width, groups)
+    if weight_standardisation:
+        standardise_convolutions(model)
+    return model
 
 
 def model_for(store: Store, options: Mapping[str, Any], seed: int | None = None) -> nn.Module:
@@ -200,7 +205,8 @@ def model_for(store: Store, options: Mapping[str, Any], seed: int | None = None)
 
     Args:
         store: gives input channels, image size and classes.
-        options: `architecture`, `width` and `groups` as in `build_model`.
+        options: `architecture`, `width`, `groups` and, if it is not false,
+            `weight_standardisation` as in `build_model`.
         seed: as in `build_model`.
     """
     channels, height, _ = store.image_shape
@@ -211,6 +217,7 @@ def model_for(store: Store, options: Mapping[str, Any], seed: int | None = None)
         image_size=height,
         width=options["width"],
         groups=options["groups"],
+        weight_standardisation=options.get("weight_standardisation", False),
         seed=seed,
     )
 

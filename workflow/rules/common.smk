@@ -94,7 +94,8 @@ def schedule_of(wildcards):
 def model_of(wildcards):
     """What defines the architecture of a run."""
     block = config["models"][wildcards.model]
-    return {key: block[key] for key in ("architecture", "width", "groups")}
+    keys = ("architecture", "width", "groups", "weight_standardisation")
+    return {key: block[key] for key in keys}
 
 
 def scoring_options():

@@ -21,10 +21,8 @@ class Conv2dRule(LayerRule):
     """The activation is the input, already padded where padding is not plain zeros."""
 
     def run(self, layer: nn.Conv2d, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        inputs = padded(layer, inputs)
         geometry = conv_geometry(layer)
-        if not _pads_plainly(layer):
-            mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-            inputs = F.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
         return inputs, frozen_conv2d(inputs, layer.weight, layer.bias, geometry, layer.groups)
 
     def per_sample_gradients(
@@ -35,7 +33,7 @@ class Conv2dRule(LayerRule):
         weights = weight_gradients(inputs, grads, conv_geometry(layer))
         gradients = {"weight": weights.view(-1, *layer.weight.shape)}
         if layer.bias is not None:
-            gradients["bias"] = _bias_gradients(output_grad, views)
+            gradients["bias"] = bias_gradients(output_grad, views)
         return gradients
 
     def squared_norms(
@@ -46,7 +44,7 @@ class Conv2dRule(LayerRule):
         groups = squared_weight_norms(inputs, grads, conv_geometry(layer))
         norms = {"weight": groups.view(-1, layer.groups).sum(1)}
         if layer.bias is not None:
-            norms["bias"] = _bias_gradients(output_grad, views).square().sum(1)
+            norms["bias"] = bias_gradients(output_grad, views).square().sum(1)
         return norms
 
     def weighted_gradients(
@@ -75,6 +73,14 @@ class Conv2dRule(LayerRule):
         inputs = _split(activation, views, layer.groups)
         grads = _split(output_grad, views, layer.groups)
         return forming_is_cheaper(inputs, grads, conv_geometry(layer))
+
+
+def padded(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
+    """The input as the convolution of `conv_geometry` takes it."""
+    if _pads_plainly(layer):
+        return inputs
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    return F.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
 
 
 def conv_geometry(layer: nn.Conv2d) -> Geometry:
@@ -108,7 +114,8 @@ def _split(rows: Tensor, views: int, groups: int) -> Tensor:
     return rows.transpose(1, 2).flatten(0, 1)
 
 
-def _bias_gradients(output_grad: Tensor, views: int) -> Tensor:
+def bias_gradients(output_grad: Tensor, views: int) -> Tensor:
+    """Per-sample gradients `(N, O)` of a bias, the sums over a sample's pixels and views."""
     rows = output_grad.sum((2, 3))
     return rows.view(-1, views, rows.shape[1]).sum(1)
 

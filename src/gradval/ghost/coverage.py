@@ -126,7 +126,7 @@ def _probed_reason(model: nn.Module, images: Tensor) -> str | None:
         recorded: Counter[Tensor] = Counter()
         for call in tape.calls:
             kind = type(call.layer).__name__
-            if call.activation.shape[0] != PROBE_ROWS:
+            if call.tensors[0].shape[0] != PROBE_ROWS:
                 return f"a {kind} layer's input does not have the samples in its first dimension"
             # A call that the logits do not depend on uses nothing.
             if call.edge.node in nodes:

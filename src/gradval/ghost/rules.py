@@ -18,8 +18,8 @@ class LayerRule:
 
     Activations and output gradients have `N * views` rows. `views` consecutive rows belong to one
     sample, whose gradient is the sum over its rows. Every method is given a `layer`, its
-    `activation` (as returned by `run`) and the `output_grad`; results are keyed by the layer's own
-    parameter names.
+    `activation` (as returned by `run`: a tensor, or a tuple of tensors) and the `output_grad`;
+    results are keyed by the layer's own parameter names.
 
     A new rule needs `per_sample_gradients` alone; the other methods are faster ways to get what
     follows from it. `per_sample_gradients` and `squared_norms` must be differentiable with respect
@@ -28,32 +28,32 @@ class LayerRule:
 
     parameters: ClassVar[tuple[str, ...]] = ("weight", "bias")
 
-    def run(self, layer: Any, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, layer: Any, inputs: Tensor) -> tuple[Any, Tensor]:
         """The activation to record and the layer's output, for one call of the layer."""
         return inputs, type(layer).forward(layer, inputs)
 
     def per_sample_gradients(
-        self, layer: Any, activation: Tensor, output_grad: Tensor, views: int = 1
+        self, layer: Any, activation: Any, output_grad: Tensor, views: int = 1
     ) -> Gradients:
         """Gradients `(N, *parameter.shape)`."""
         raise NotImplementedError
 
     def squared_norms(
-        self, layer: Any, activation: Tensor, output_grad: Tensor, views: int = 1
+        self, layer: Any, activation: Any, output_grad: Tensor, views: int = 1
     ) -> Gradients:
         """Squared L2 norms `(N,)` of the per-sample gradients."""
         gradients = self.per_sample_gradients(layer, activation, output_grad, views)
         return {name: g.flatten(1).square().sum(1) for name, g in gradients.items()}
 
     def weighted_gradients(
-        self, layer: Any, activation: Tensor, output_grad: Tensor, weights: Tensor
+        self, layer: Any, activation: Any, output_grad: Tensor, weights: Tensor
     ) -> Gradients:
         """Sums of the rows' gradients, each multiplied by its entry of `weights` `(rows,)`."""
         gradients = self.per_sample_gradients(layer, activation, output_grad)
         return {name: torch.tensordot(weights, g, dims=1) for name, g in gradients.items()}
 
     def forms_gradients(
-        self, layer: Any, activation: Tensor, output_grad: Tensor, views: int = 1
+        self, layer: Any, activation: Any, output_grad: Tensor, views: int = 1
     ) -> bool:
         """Whether clipping should form the per-sample gradients and weigh them.
 

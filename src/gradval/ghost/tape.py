@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,16 +22,18 @@ class LayerCall:
         layer: the layer.
         rule: its rule.
         names: names of the layer's own trainable parameters.
-        activation: what the rule needs of the input.
-        version: version of the activation when it was recorded.
+        activation: what the rule needs of the input, or of the output.
+        tensors: the tensors in it.
+        versions: their versions when they were recorded.
         edge: the output's place in the autograd graph, before anything modified it in place.
     """
 
     layer: nn.Module
     rule: LayerRule
     names: tuple[str, ...]
-    activation: Tensor
-    version: int
+    activation: Any
+    tensors: tuple[Tensor, ...]
+    versions: tuple[int, ...]
     edge: GradientEdge
 
 
@@ -45,7 +48,7 @@ class LayerGradients:
     def __init__(self, call: LayerCall, views: int) -> None:
         self.layer, self.rule, self.names = call.layer, call.rule, call.names
         self.views = views
-        self.calls: list[tuple[Tensor, Tensor]] = []
+        self.calls: list[tuple[Any, Tensor]] = []
         self._formed: Gradients | None = None
 
     def form_if_cheaper(self) -> None:
@@ -179,17 +182,20 @@ class LayerTape:
         for call, grad in zip(self.calls, output_grads, strict=True):
             if grad is None:
                 continue
-            if len(call.activation) != rows:
+            if len(call.tensors[0]) != rows:
                 raise ValueError(
                     f"the input of a {type(call.layer).__name__} layer has "
-                    f"{len(call.activation)} rows for a batch of {rows} samples; the samples "
+                    f"{len(call.tensors[0])} rows for a batch of {rows} samples; the samples "
                     "must be its first dimension"
                 )
-            if call.activation._version != call.version:
-                raise ValueError(
-                    f"the input of a {type(call.layer).__name__} layer is modified in place after "
-                    "the layer has used it; use an operation that is not in-place"
-                )
+            for what, tensor, version in zip(
+                ("input", "output"), call.tensors, call.versions, strict=False
+            ):
+                if tensor._version != version:
+                    raise ValueError(
+                        f"the {what} of a {type(call.layer).__name__} layer is modified in place "
+                        "after the layer has used it; use an operation that is not in-place"
+                    )
             if call.layer not in layers:
                 layers[call.layer] = LayerGradients(call, views)
             layers[call.layer].calls.append((call.activation, grad))
@@ -215,7 +221,9 @@ class LayerTape:
                 # parameters do count. A clone, because leaves forbid in-place operations.
                 output = output.requires_grad_().clone()
             edge = get_gradient_edge(output)
-            self.calls.append(LayerCall(layer, rule, names, activation, activation._version, edge))
+            tensors = activation if isinstance(activation, tuple) else (activation,)
+            versions = tuple(tensor._version for tensor in tensors)
+            self.calls.append(LayerCall(layer, rule, names, activation, tensors, versions, edge))
         return output
 
 
