@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gradval.training.recipe import Recipe
+
 Config = Mapping[str, Any]
 
 NON_PRIVATE = "nonprivate"
@@ -313,6 +315,8 @@ def check(
         ConfigError: a name refers to nothing, in one line with what is allowed.
     """
     _check_grid(config)
+    for setting in settings(config):
+        _check_recipe(config, setting)
     for name, block in config["comparisons"].items():
         for side in ("a", "b"):
             where = f"comparisons.{name}.{side}"
@@ -351,6 +355,16 @@ def _check_grid(config: Config) -> None:
                         f"{where}: unknown key {key!r}; allowed are default, nonprivate, private "
                         "and privacy levels such as eps4"
                     ) from None
+
+
+def _check_recipe(config: Config, setting: Setting) -> None:
+    options = recipe(config, setting.dataset, setting.model, setting.privacy)
+    private = setting.privacy != NON_PRIVATE
+    try:
+        Recipe.from_config(options).check(private=private, free_scores=config["scores"]["free"])
+    except ValueError as error:
+        where = f"training of {setting.model} on {setting.dataset}, {setting.privacy}"
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _training_blocks(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -30,6 +30,18 @@ def test_default_config_runs_every_figure_and_comparison(config):
     assert len(study.settings(config)) == 8 and len(study.pruning_settings(config)) == 3
 
 
+def test_recipes_that_contradict_themselves_are_named(config):
+    config["training"]["eps4"] = {"multiplicity": 4}
+    where = "training of resnet9 on digits, eps4: multiplicity is 4"
+    with pytest.raises(study.ConfigError, match=where):
+        check(config)
+    config["training"]["eps4"]["augmentation"] = "flip"
+    check(config)
+    config["scores"]["free"] = True
+    with pytest.raises(study.ConfigError, match=r"eps4: free scores \(scores.free\)"):
+        check(config)
+
+
 def test_every_comparison_that_the_claims_need_is_defined(config):
     for claim in study.read_claims(ROOT / "workflow/claims.csv"):
         if claim["kind"] in study.COMPARISON_KINDS:

@@ -312,7 +312,7 @@ def test_sampling_is_poisson_at_the_planned_rate(monkeypatch):
     job = trainer(PhasePlan(40, 0.3, 400, 1.0))
     drawn = []
 
-    def record(chunk):
+    def record(chunk, _):
         drawn.append(chunk)
         return Visit(torch.zeros(len(chunk)))
 
@@ -433,10 +433,10 @@ def test_learning_rate_schedules():
     assert rates == pytest.approx([0.05, 0.1, 0.2, 0.2])
 
 
-@pytest.mark.parametrize("change", [{"warmup": 3}, {"epochs": None}])
+@pytest.mark.parametrize("change", [{"warm_up": 3}, {"epochs": None}])
 def test_recipe_names_missing_and_unknown_keys(change):
     options = {k: v for k, v in (OPTIONS | change).items() if v is not None}
-    with pytest.raises(ValueError, match=r"training: (unknown key warmup|epochs is missing)"):
+    with pytest.raises(ValueError, match=r"training: (unknown key warm_up|epochs is missing)"):
         Recipe.from_config(options)
 
 
@@ -493,8 +493,8 @@ def test_free_scores_are_those_of_the_visits_and_leave_training_alone(noise, mon
     visits = [[] for _ in range(40)]
     accumulate = job._accumulate
 
-    def record(chunk):
-        visit = accumulate(chunk)
+    def record(chunk, changes):
+        visit = accumulate(chunk, changes)
         norms = [None] * len(chunk) if visit.norms is None else visit.norms
         for i, *seen in zip(
             chunk.tolist(), visit.losses, norms, visit.input_gradients, strict=True

@@ -22,7 +22,12 @@ MOST_BYTES = 2**31
 
 
 def fastest_clipping(
-    model: nn.Module, images: Tensor, labels: Tensor, *, physical_batch_size: int
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    physical_batch_size: int,
+    multiplicity: int = 1,
 ) -> str:
     """Time each kind of private step on a copy of the model and name the fastest.
 
@@ -34,12 +39,14 @@ def fastest_clipping(
         images: `(n, C, H, W)`, n > 0, a few training images on the model's device; the first 16
             are used.
         labels: `(n,)` int64.
-        physical_batch_size: samples that will be held in memory at a time.
+        physical_batch_size: images that will be held in memory at a time.
+        multiplicity: views of each sample among them.
 
     Returns:
         A key of `PRIVATE_STEPS`.
     """
-    images, labels = images[:MEASURED_SAMPLES], labels[:MEASURED_SAMPLES]
+    samples = slice(0, max(1, MEASURED_SAMPLES // multiplicity))
+    images, labels = (x[samples].repeat_interleave(multiplicity, 0) for x in (images, labels))
     parameter_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
     seconds: dict[str, float] = {}
     with preserved_rng(images.device):
@@ -47,15 +54,19 @@ def fastest_clipping(
             held = name in HOLD_PER_SAMPLE_GRADIENTS
             if held and physical_batch_size * parameter_bytes > MOST_BYTES:
                 continue
+            if multiplicity > 1 and not kind.averages_views:
+                continue
             fastest = min(seconds.values(), default=math.inf)
             try:
-                seconds[name] = _seconds(kind, model, images, labels, give_up_after=2 * fastest)
+                seconds[name] = _seconds(
+                    kind, model, images, labels, multiplicity, give_up_after=2 * fastest
+                )
             except RuntimeError as error:
                 # Opacus has no rule for a layer, its hooks forbid an operation, or memory is short.
                 logger.info("clipping %s cannot train this model: %s", name, error)
     chosen = min(seconds, key=seconds.__getitem__)
     times = ", ".join(f"{name} {1e3 * value:.0f} ms" for name, value in seconds.items())
-    logger.info("clipping by %s: %d samples take %s", chosen, len(images), times)
+    logger.info("clipping by %s: %d images take %s", chosen, len(images), times)
     return chosen
 
 
@@ -64,6 +75,7 @@ def _seconds(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
+    multiplicity: int,
     *,
     give_up_after: float,
 ) -> float:
@@ -73,6 +85,7 @@ def _seconds(
         trial,
         torch.optim.SGD(trial.parameters(), lr=0.0),
         float(len(images)),
+        multiplicity=multiplicity,
         noise_multiplier=0.0,
         clipping_norm=1.0,
         generator=torch.Generator(images.device),

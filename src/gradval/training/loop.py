@@ -17,13 +17,15 @@ from tqdm import tqdm
 
 from gradval.loading import NormalisedImages
 from gradval.privacy.plan import PhasePlan
+from gradval.training.augmentation import Augmentation
 from gradval.training.checkpoints import checkpoint_steps
 from gradval.training.evaluation import evaluate
 from gradval.training.fastest import fastest_clipping
 from gradval.training.free_scores import FreeScores
-from gradval.training.recipe import Recipe, derive_seed
+from gradval.training.recipe import Recipe
 from gradval.training.resume import ResumeFiles
 from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step, Visit
+from gradval.training.streams import Streams
 
 logger = logging.getLogger("gradval")
 
@@ -62,7 +64,7 @@ class TrainingResult:
         weights: final weights, averaged if the recipe says so.
         checkpoints: K weights, in the order of training; the last are the final ones.
         metrics: one row a checkpoint: step, epoch, train_loss (mean over the sampled batches since
-            the last row), test_loss, test_accuracy.
+            the last row, of the augmented images), test_loss, test_accuracy.
         train_accuracy, test_accuracy: of the final weights, in [0, 1].
         steps: steps executed, the number that the accountant must count.
         seconds: time spent in training steps, evaluation excluded, over all interruptions.
@@ -103,7 +105,8 @@ class Trainer:
         data: on the same device.
         phase: sampling rate, steps and noise, as planned; executed to the letter.
         recipe: hyper-parameters.
-        seed: of the streams of sampling and noise, which are independent of each other.
+        seed: of the streams of sampling, noise and augmentation, which are independent of one
+            another.
         free_scores: whether to collect scores from what the steps compute anyway. The weights do
             not depend on it.
         resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
@@ -112,7 +115,8 @@ class Trainer:
         description: label of the progress bar; `None` hides it.
 
     Raises:
-        ValueError: the phase samples from another number of images than there are, or the resume
+        ValueError: hyper-parameters do not go together (`Recipe.check`), the phase samples from
+            another number of images than there are, or the resume
             file is damaged.
     """
 
@@ -134,12 +138,13 @@ class Trainer:
             raise ValueError(
                 f"the plan samples from {phase.samples} images, but there are {len(data.images)}"
             )
+        recipe.check(private=phase.noise_multiplier is not None, free_scores=free_scores)
         self.model, self.data, self.phase, self.recipe = model, data, phase, recipe
         self.save_every, self.description = save_every, description
         self.resume_files = None if resume_path is None else ResumeFiles(resume_path, fingerprint)
         device = next(model.parameters()).device
-        self.sampling = torch.Generator().manual_seed(derive_seed(seed, "sampling"))
-        self.noise = torch.Generator(device).manual_seed(derive_seed(seed, "noise"))
+        self.streams = Streams.seeded(seed, device)
+        self.augmentation = Augmentation(recipe.augmentation, recipe.multiplicity)
         # Copied before the step may attach hooks to the model.
         self.average = (
             AveragedModel(model, avg_fn=self._average_parameter) if recipe.ema_decay else None
@@ -168,6 +173,7 @@ class Trainer:
             self.data.images[few],
             self.data.labels[few],
             physical_batch_size=self.recipe.physical_batch_size,
+            multiplicity=self.recipe.multiplicity,
         )
 
     def _make_step(self) -> Step:
@@ -178,17 +184,20 @@ class Trainer:
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
         )
-        observe = self.free_scores is not None
+        views: dict[str, Any] = {
+            "multiplicity": recipe.multiplicity,
+            "observe": self.free_scores is not None,
+        }
         if phase.noise_multiplier is None or self.clipping is None:
-            return NonPrivateStep(self.model, optimizer, phase.expected_batch_size, observe=observe)
+            return NonPrivateStep(self.model, optimizer, phase.expected_batch_size, **views)
         return PRIVATE_STEPS[self.clipping](
             self.model,
             optimizer,
             phase.expected_batch_size,
             noise_multiplier=phase.noise_multiplier,
             clipping_norm=recipe.clipping_norm,
-            generator=self.noise,
-            observe=observe,
+            generator=self.streams.noise,
+            **views,
         )
 
     def _average_parameter(self, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
@@ -252,12 +261,14 @@ class Trainer:
         for group in self.step_kind.optimizer.param_groups:
             group["lr"] = rate
         # Poisson sampling: each sample enters the step independently with the accounted rate.
-        drawn = torch.rand(phase.samples, generator=self.sampling) < phase.sampling_rate
+        drawn = torch.rand(phase.samples, generator=self.streams.sampling) < phase.sampling_rate
         indices = drawn.nonzero()[:, 0]
-        for chunk in indices.split(self.recipe.physical_batch_size):
+        draws = self.augmentation.draw(len(indices), self.streams.augmentation)
+        samples = self.recipe.physical_batch_size // self.recipe.multiplicity
+        for chunk, changes in zip(indices.split(samples), draws.split(samples), strict=True):
             if len(chunk) == 0:
                 continue
-            visit = self._accumulate(chunk)
+            visit = self._accumulate(chunk, changes)
             if self.free_scores is not None:
                 self.free_scores.add(chunk, visit)
             progress.loss_sum += float(visit.losses.sum())
@@ -268,10 +279,12 @@ class Trainer:
             self.average.update_parameters(self.model)
         progress.step += 1
 
-    def _accumulate(self, chunk: Tensor) -> Visit:
+    def _accumulate(self, chunk: Tensor, changes: Tensor) -> Visit:
+        images = self.augmentation.views(self.data.images[chunk], changes)
         labels = self.data.labels[chunk.to(self.data.labels.device)]
+        labels = labels.repeat_interleave(self.recipe.multiplicity)
         with self._named(chunk):
-            visit = self.step_kind.accumulate(self.data.images[chunk], labels)
+            visit = self.step_kind.accumulate(images, labels)
             if not torch.isfinite(visit.losses).all():
                 raise ValueError("the loss is not finite")
         return visit
@@ -333,8 +346,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
             "optimizer": self.step_kind.optimizer.state_dict(),
-            "sampling": self.sampling.get_state(),
-            "noise": self.noise.get_state(),
+            "streams": self.streams.state_dict(),
             "clipping": self.clipping,
             "free_scores": self.free_scores.state_dict() if self.free_scores is not None else None,
             "progress": {k: v for k, v in vars(self.progress).items() if k != "checkpoints"},
@@ -349,8 +361,7 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.step_kind.optimizer.load_state_dict(state["optimizer"])
-        self.sampling.set_state(state["sampling"])
-        self.noise.set_state(state["noise"])
+        self.streams.load_state_dict(state["streams"])
         if self.free_scores is not None:
             self.free_scores.load_state_dict(state["free_scores"])
         self.progress = _Progress(**state["progress"], checkpoints=checkpoints)

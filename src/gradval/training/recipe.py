@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
 
 
@@ -16,7 +16,8 @@ class Recipe:
         first_epochs: of the first phase, before pruning.
         second_epochs: of the second phase, after pruning, on what is left.
         batch_size: expected number of samples a step (Poisson sampling).
-        physical_batch_size: samples held in memory at a time; does not change the result.
+        physical_batch_size: images held in memory at a time, every view of a sample being one;
+            does not change the result.
         learning_rate: of SGD, the highest.
         schedule: `constant`, or `cosine` down to zero at the end of each phase.
         warmup: share of the steps of each phase, in [0, 1), over which the learning rate rises
@@ -29,6 +30,9 @@ class Recipe:
         clipping: how it is clipped: `bookkeeping`, or Opacus's `hooks`, `ghost` or `functorch`, or
             `auto` for the fastest by a short measurement; does not change the result.
         checkpoints: number K of checkpoints for VoG, spread evenly, the last at the end.
+        augmentation: `none`, `flip` or `flip-crop`; see `gradval.training.augmentation`.
+        multiplicity: augmented views of a sample each time that it is drawn; their gradients are
+            averaged, in private runs before clipping.
     """
 
     epochs: float
@@ -45,6 +49,8 @@ class Recipe:
     clipping_norm: float
     clipping: str
     checkpoints: int
+    augmentation: str = "none"
+    multiplicity: int = 1
 
     @classmethod
     def from_config(cls, options: Mapping[str, Any]) -> Self:
@@ -54,11 +60,44 @@ class Recipe:
             ValueError: a key is missing or unknown.
         """
         names = {field.name for field in fields(cls)}
-        for key in sorted(names - set(options)):
+        required = {field.name for field in fields(cls) if field.default is MISSING}
+        for key in sorted(required - set(options)):
             raise ValueError(f"training: {key} is missing")
         for key in sorted(set(options) - names):
             raise ValueError(f"training: unknown key {key}; known are {', '.join(sorted(names))}")
         return cls(**options)
+
+    def check(self, *, private: bool, free_scores: bool) -> None:
+        """Find hyper-parameters that do not go together.
+
+        Args:
+            private: whether the run is DP-SGD.
+            free_scores: whether it collects scores on the way.
+
+        Raises:
+            ValueError: one line that names the keys.
+        """
+        views = self.multiplicity
+        if views > 1 and self.augmentation == "none":
+            raise ValueError(
+                f"multiplicity is {views}, but without augmentation all views are the same; set "
+                "augmentation to flip or flip-crop"
+            )
+        if views > self.physical_batch_size:
+            raise ValueError(
+                f"physical_batch_size is {self.physical_batch_size}, but must hold the {views} "
+                "views (multiplicity) of at least one sample"
+            )
+        if views > 1 and private and self.clipping == "ghost":
+            raise ValueError(
+                f"clipping is ghost, which clips every view by itself; with multiplicity {views} "
+                "use bookkeeping, hooks, functorch or auto"
+            )
+        if free_scores and self.augmentation != "none":
+            raise ValueError(
+                "free scores (scores.free) are of the images themselves; they need augmentation "
+                f"none, not {self.augmentation}"
+            )
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Learning rate of step `step`, from 0, of `steps`."""

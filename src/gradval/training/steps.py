@@ -4,6 +4,9 @@ A step is fed in physical batches (`accumulate`) and then taken (`update`). All 
 same fixed denominator, the expected batch size; private ones clip each sample's gradient first and
 add the noise of Opacus's optimizer to the sum.
 
+A sample may come as several augmented views of it, whose gradients are averaged to the sample's
+own before anything else is done with it.
+
 A step that observes also hands out what it knows of each sample without much more work: the
 gradient with respect to the image, which costs one more convolution backward in the first layer,
 and in private steps the norm of the gradient, on which clipping rests anyway.
@@ -12,7 +15,7 @@ and in private steps the norm of the gradient, on which clipping rests anyway.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +32,7 @@ class Visit:
     """What a step learnt about the n samples of a physical batch, before the update.
 
     Attributes:
-        losses: `(n,)` cross-entropy in nats.
+        losses: `(n,)` cross-entropy in nats, the mean over a sample's views.
         norms: `(n,)` L2 norms of the gradients with respect to all parameters, before clipping;
             only of private steps that observe.
         input_gradients: `(n, C, H, W)` gradients of the losses with respect to the images; only of
@@ -47,7 +50,9 @@ class Step(Protocol):
     optimizer: torch.optim.Optimizer
 
     def accumulate(self, images: Tensor, labels: Tensor) -> Visit:
-        """Add a physical batch, `(n, C, H, W)` and `(n,)`, n > 0.
+        """Add a physical batch of n > 0 samples, `(n M, C, H, W)` and `(n M,)`.
+
+        M consecutive views belong to one sample; M is 1 unless the step was made for more.
 
         Raises:
             ValueError: a gradient is not finite (or, without privacy, `update` raises it).
@@ -72,8 +77,9 @@ class NonPrivateStep:
         model: trained in place.
         optimizer: of the model's parameters.
         expected_batch_size: the fixed denominator.
-        observe: whether to report input gradients. Norms are not: no plain backward has them, and
-            to find them costs about half a step.
+        multiplicity: views M of each sample.
+        observe: whether to report input gradients (M = 1 only). Norms are not: no plain backward
+            has them, and to find them costs about half a step.
     """
 
     def __init__(
@@ -82,17 +88,19 @@ class NonPrivateStep:
         optimizer: torch.optim.Optimizer,
         expected_batch_size: float,
         *,
+        multiplicity: int = 1,
         observe: bool = False,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.expected_batch_size = expected_batch_size
+        self.multiplicity = multiplicity
         self.observe = observe
         optimizer.zero_grad()
 
     def accumulate(self, images: Tensor, labels: Tensor) -> Visit:
         images, received = _watched(images, self.observe)
-        losses = F.cross_entropy(self.model(images), labels, reduction="none")
+        losses = _sample_losses(self.model(images), labels, self.multiplicity)
         (losses.sum() / self.expected_batch_size).backward()
         if not self.observe:
             return Visit(losses.detach())
@@ -114,8 +122,14 @@ class PrivateStep(ABC):
         noise_multiplier: standard deviation of the noise / clipping norm.
         clipping_norm: L2 norm to which each sample's gradient is clipped.
         generator: source of the noise.
-        observe: whether to report norms and input gradients of the samples.
+        multiplicity: views M of each sample.
+        observe: whether to report norms and input gradients of the samples (M = 1 only).
+
+    Raises:
+        ValueError: this way of clipping takes each view for a sample.
     """
+
+    averages_views: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -126,9 +140,16 @@ class PrivateStep(ABC):
         noise_multiplier: float,
         clipping_norm: float,
         generator: torch.Generator,
+        multiplicity: int = 1,
         observe: bool = False,
     ) -> None:
+        if multiplicity > 1 and not self.averages_views:
+            raise ValueError(
+                f"{type(self).__name__} clips every view by itself; with multiplicity "
+                f"{multiplicity} choose another way of clipping, such as bookkeeping"
+            )
         self.optimizer = optimizer
+        self.multiplicity = multiplicity
         self.clipping_norm = clipping_norm
         self.observe = observe
         self.model = self._prepare(model)
@@ -193,7 +214,12 @@ class BookKeepingStep(_SummedStep):
 
     def _backward(self, images: Tensor, labels: Tensor) -> Visit:
         clipped = clipped_gradient_sum(
-            self.model, images, labels, self.clipping_norm, input_gradients=self.observe
+            self.model,
+            images,
+            labels,
+            self.clipping_norm,
+            multiplicity=self.multiplicity,
+            input_gradients=self.observe,
         )
         for name, parameter in self.model.named_parameters():
             parameter.grad = clipped.sums[name]
@@ -202,7 +228,12 @@ class BookKeepingStep(_SummedStep):
 
 
 class GhostStep(_SummedStep):
-    """DP-SGD by Opacus's fast gradient clipping: one backward for norms, another for the sum."""
+    """DP-SGD by Opacus's fast gradient clipping: one backward for norms, another for the sum.
+
+    It takes each row of a batch for a sample, so several views cannot be averaged first.
+    """
+
+    averages_views = False
 
     def _prepare(self, model: nn.Module) -> nn.Module:
         from opacus.grad_sample import GradSampleModuleFastGradientClipping
@@ -252,8 +283,11 @@ class HooksStep(PrivateStep):
 
     def _backward(self, images: Tensor, labels: Tensor) -> Visit:
         images, received = _watched(images, self.observe)
-        losses = F.cross_entropy(self.model(images), labels, reduction="none")
+        losses = _sample_losses(self.model(images), labels, self.multiplicity)
         losses.sum().backward()
+        for parameter in self.private.params:
+            views = parameter.grad_sample.unflatten(0, (-1, self.multiplicity))
+            parameter.grad_sample = views.sum(1) if self.multiplicity > 1 else views[:, 0]
         _check_finite([p.grad_sample for p in self.private.params])
         if not self.observe:
             return Visit(losses.detach())
@@ -269,6 +303,12 @@ class FunctorchStep(HooksStep):
     """The same, with per-sample gradients of each layer from `torch.func`."""
 
     force_functorch = True
+
+
+def _sample_losses(logits: Tensor, labels: Tensor, multiplicity: int) -> Tensor:
+    """Cross-entropy `(n,)`, the mean over each sample's consecutive views."""
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    return losses.view(-1, multiplicity).mean(1)
 
 
 def _watched(images: Tensor, watch: bool) -> tuple[Tensor, list[Tensor]]:
