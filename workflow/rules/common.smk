@@ -134,6 +134,7 @@ def privacy_options(wildcards):
         "target_epsilon": study.epsilon_of(wildcards.privacy),
         "delta": config["datasets"][wildcards.dataset]["delta"],
         "accountants": config["privacy"]["accountants"],
+        "secret_noise": config["privacy"]["secret_noise"],
     }
 
 

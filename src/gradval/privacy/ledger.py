@@ -37,7 +37,13 @@ RAW_SELECTION = (
 )
 FIXED_SEED = (
     "The noise was drawn from a seeded generator, so that the study can be reproduced. Publishing "
-    "the seed voids the guarantee: draw fresh noise for a model that is to be released."
+    "the seed voids the guarantee: draw fresh noise (privacy.secret_noise) for a model that is to "
+    "be released."
+)
+SECRET_NOISE = (
+    "Noise, sampling and augmentation were drawn from the operating system's entropy through "
+    "generators whose state was written to the resume file alone. Whoever has that file can undo "
+    "the noise: it must be deleted. The generators are not cryptographic."
 )
 
 
@@ -70,6 +76,7 @@ def private_ledger(
     target_epsilon: float,
     accountants: Sequence[str],
     notes: Sequence[str] = (),
+    secret_noise: bool = False,
 ) -> dict[str, Any]:
     """Ledger of a private run.
 
@@ -80,6 +87,8 @@ def private_ledger(
         target_epsilon: what the noise was calibrated to.
         accountants: the first is the one that the claim rests on.
         notes: sentences on what the epsilon does not cover.
+        secret_noise: whether the run's randomness was drawn from the operating system's entropy,
+            rather than from the seed.
     """
     composed = [
         {
@@ -98,9 +107,10 @@ def private_ledger(
         "delta": delta,
         "target_epsilon": target_epsilon,
         "accountant": accountants[0],
+        "randomness": "secret" if secret_noise else "seeded",
         "events": [dict(event) for event in events],
         "groups": composed,
-        "notes": [*notes, FIXED_SEED],
+        "notes": [*notes, SECRET_NOISE if secret_noise else FIXED_SEED],
         "versions": {name: version(name) for name in ("dp-accounting", "opacus", "torch")},
     }
     check(ledger)

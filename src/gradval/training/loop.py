@@ -106,7 +106,9 @@ class Trainer:
         phase: sampling rate, steps and noise, as planned; executed to the letter.
         recipe: hyper-parameters.
         seed: of the streams of sampling, noise and augmentation, which are independent of one
-            another.
+            another; not used if they are secret.
+        secret: whether the streams come from the operating system's entropy instead. They are then
+            in the resume state and nowhere else.
         free_scores: whether to collect scores from what the steps compute anyway. The weights do
             not depend on it.
         resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
@@ -128,6 +130,7 @@ class Trainer:
         recipe: Recipe,
         *,
         seed: int,
+        secret: bool = False,
         free_scores: bool = False,
         resume_path: str | Path | None = None,
         fingerprint: str = "",
@@ -143,7 +146,7 @@ class Trainer:
         self.save_every, self.description = save_every, description
         self.resume_files = None if resume_path is None else ResumeFiles(resume_path, fingerprint)
         device = next(model.parameters()).device
-        self.streams = Streams.seeded(seed, device)
+        self.streams = Streams.secret(device) if secret else Streams.seeded(seed, device)
         self.augmentation = Augmentation(recipe.augmentation, recipe.multiplicity)
         # Copied before the step may attach hooks to the model.
         self.average = (

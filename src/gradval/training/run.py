@@ -71,6 +71,8 @@ class PrivacyStatement:
         phase: name of this phase in the ledger.
         groups: name of a group -> positions of its events, this phase's being the last.
         notes: on what epsilon does not cover.
+        secret_noise: whether noise, sampling and augmentation are drawn from the operating
+            system's entropy, rather than from the seed.
     """
 
     target_epsilon: float
@@ -80,13 +82,14 @@ class PrivacyStatement:
     groups: Mapping[str, tuple[int, ...]]
     earlier_events: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    secret_noise: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any], **parts: Any) -> Self | None:
         """The statement of a run with these options, `None` for one without privacy.
 
         Args:
-            options: `target_epsilon` (may be `None`), `delta`, `accountants`.
+            options: `target_epsilon` (may be `None`), `delta`, `accountants`, `secret_noise`.
             parts: the remaining attributes.
         """
         if options["target_epsilon"] is None:
@@ -95,6 +98,7 @@ class PrivacyStatement:
             target_epsilon=options["target_epsilon"],
             delta=options["delta"],
             accountants=tuple(options["accountants"]),
+            secret_noise=options["secret_noise"],
             **parts,
         )
 
@@ -119,10 +123,10 @@ def train_run(
 
     Args:
         store: the data set.
-        model_options: `architecture`, `width`, `groups`.
+        model_options: as in `gradval.models.model_for`.
         recipe, phase: hyper-parameters and plan.
         seed: fixes the initial weights, for every privacy level of a model alike.
-        stream: names the run; sampling and noise of two runs are independent.
+        stream: names the run; sampling, noise and augmentation of two runs are independent.
         files: where to write; the caller removes the resume state (`remove_state`) once nothing can
             fail any more. Free scores are collected if there is a place for them.
         statement: of a private run.
@@ -141,6 +145,7 @@ def train_run(
     model = model_for(store, model_options, seed).to(device)
     if initial_weights is not None:
         model.load_state_dict(load_weights(initial_weights))
+    secret = statement is not None and statement.secret_noise
     fingerprint = _fingerprint(
         data=[store.name, store.mean, store.std, sha256_of_array(data.images.images)],
         labels=sha256_of_array(data.labels.cpu().numpy()),
@@ -150,6 +155,7 @@ def train_run(
         phase=asdict(phase),
         seed=seed,
         stream=stream,
+        secret=secret,
         free_scores=files.free_scores is not None,
         code=code,
         device=device.type,
@@ -160,6 +166,7 @@ def train_run(
         phase,
         recipe,
         seed=derive_seed(seed, stream),
+        secret=secret,
         free_scores=files.free_scores is not None,
         resume_path=files.resume,
         fingerprint=fingerprint,
@@ -244,4 +251,5 @@ def _ledger(
         target_epsilon=statement.target_epsilon,
         accountants=statement.accountants,
         notes=statement.notes,
+        secret_noise=statement.secret_noise,
     )

@@ -1,8 +1,15 @@
-"""The random streams of a training run, independent of one another."""
+"""The random streams of a training run, independent of one another.
 
+Privacy rests on all three of them. Whoever knows the noise can subtract it, and whoever knows when
+a sample would have been drawn gains nothing from its sampling. The views belong to it too: they
+are drawn in the order of the samples, so a sample changes which views the later ones get.
+"""
+
+import os
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +31,11 @@ class Streams:
     augmentation: torch.Generator
 
     @classmethod
+    def secret(cls, device: torch.device) -> Self:
+        """Streams that nobody can foresee or repeat, from the operating system's entropy."""
+        return cls(_secret_generator(), _secret_generator(device), _secret_generator())
+
+    @classmethod
     def seeded(cls, seed: int, device: torch.device) -> Self:
         """Streams that the seed fixes."""
         return cls(
@@ -40,3 +52,23 @@ class Streams:
         """Go on from what `state_dict` returned."""
         for name, stream in vars(self).items():
             stream.set_state(state[name])
+
+
+# The state of PyTorch's generator on the CPU, in bytes: words before those of the Mersenne
+# twister (seed, then how many words are left and whether it is seeded, then which is next), and
+# the words themselves, each with 32 random bits in 64.
+_WORDS_FROM, _WORDS = 24, 624
+
+
+def _secret_generator(device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator with as much secret state as it can hold.
+
+    The CPU's uses 32 bits of a seed, few enough to try them all, but its state has 19,937.
+    """
+    generator = torch.Generator(device).manual_seed(int.from_bytes(os.urandom(8)))
+    if generator.device.type == "cpu":
+        state = generator.get_state().numpy()
+        words = np.frombuffer(os.urandom(4 * _WORDS), np.uint32).astype(np.uint64)
+        state[_WORDS_FROM : _WORDS_FROM + 8 * _WORDS] = words.view(np.uint8)
+        generator.set_state(torch.from_numpy(state))
+    return generator
