@@ -47,7 +47,7 @@ def test_the_default_config_is_valid():
             1,
             "top level: unknown key 'sede'; allowed are comparisons, cost, datasets, figures",
         ),
-        ("training.default.lr", 1.0, "training.default: unknown key 'lr'; allowed are augmentation"),
+        ("training.default.lr", 1.0, "training.default: unknown key 'lr'; allowed are augment"),
         (
             "datasets.digits.delta",
             "1e-4",
