@@ -38,7 +38,6 @@ RECIPE = Recipe(
     clipping_norm=0.7,
     clipping="bookkeeping",
     checkpoints=5,
-    augmentation="flip-crop",
 )
 STATEMENT = PrivacyStatement(
     target_epsilon=8, delta=1e-4, accountants=("pld",), phase="full", groups={"everyone": (0,)}
