@@ -22,6 +22,7 @@ COMPARISON_KINDS = ("comparison", "ordering", "dominant_class")
 # Kinds of figures that show one run; the others show comparisons.
 RUN_FIGURES = ("distribution", "extremes")
 REMOVAL_CONTROLS = ("random", "none")
+RELEASED = "_released"
 
 
 class ConfigError(ValueError):
@@ -208,9 +209,28 @@ def pruning_settings(config: Config) -> list[Setting]:
     return [setting for setting in found if setting is not None]
 
 
-def removals(score_names: tuple[str, ...]) -> tuple[str, ...]:
-    """What may be removed: by each score, and the controls."""
-    return (*score_names, *REMOVAL_CONTROLS)
+def removals(config: Config, score_names: tuple[str, ...]) -> tuple[str, ...]:
+    """What is removed: by each raw score, by each released score (`vog_released`), the controls."""
+    kinds = {"raw": "", "released": RELEASED}
+    suffixes = [kinds[kind] for kind in config["pruning"]["selection"]]
+    by_score = [name + suffix for suffix in suffixes for name in score_names]
+    return (*by_score, *REMOVAL_CONTROLS)
+
+
+def score_of(removal: str) -> tuple[str, bool]:
+    """The score (or control) of a removal, and whether it is the score as released under DP."""
+    return removal.removesuffix(RELEASED), removal.endswith(RELEASED)
+
+
+def releases_scores(config: Config) -> bool:
+    """Whether samples are removed by released scores."""
+    return "released" in config["pruning"]["selection"]
+
+
+def release_epsilon(config: Config, privacy: str) -> float | None:
+    """Pure epsilon of the release of one score at a privacy level; `None` without privacy."""
+    target = epsilon_of(privacy)
+    return None if target is None else config["release"]["share"] * target
 
 
 def figure_setting(config: Config, name: str) -> Setting | None:
@@ -335,8 +355,33 @@ def check(
     if cast(config, config["pruning"]["dataset"]) is not None:
         for privacy in config["pruning"]["privacy"]:
             _check_name("pruning.privacy", privacy, config["grid"]["privacy"])
+    _check_release(config, scores)
     _check_part(config, "pruning.dataset", config["pruning"]["dataset"], "datasets")
     _check_part(config, "pruning.model", config["pruning"]["model"], "models")
+
+
+def _check_release(config: Config, scores: tuple[str, ...]) -> None:
+    """Bounds of every score; a selection by released scores must depend on nothing else."""
+    bounds = config["release"]["bounds"]
+    for name, (low, high) in bounds.items():
+        _check_name("release.bounds", name, scores)
+        if low >= high:
+            raise ConfigError(f"release.bounds.{name}: {low:g} must be below {high:g}")
+    if not releases_scores(config):
+        return
+    for name in scores:
+        if name not in bounds:
+            raise ConfigError(f"release.bounds: {name} is missing; [low, high], public")
+    if config["pruning"]["scope"] != "global":
+        raise ConfigError(
+            "pruning.scope: must be global with a released selection, as the number removed from "
+            "a class tells of labels, which are private"
+        )
+    if NON_PRIVATE in config["pruning"]["privacy"]:
+        raise ConfigError(
+            "pruning.privacy: nonprivate cannot be pruned by released scores, which come from a "
+            "private model; leave it out or set pruning.selection to [raw]"
+        )
 
 
 def _check_grid(config: Config) -> None:

@@ -19,6 +19,7 @@ from gradval.evidence.intervals import by_seed, paired_difference, summarise
 from gradval.evidence.markup import html_cell, html_page, latex_text, markdown_table
 from gradval.evidence.results import checked
 from gradval.files import write_text
+from gradval.study import RELEASED, score_of
 
 SCORES = ("loss", "grad_norm", "vog", "plis")
 CONTROLS = ("random", "none")
@@ -28,6 +29,10 @@ LABELS: Mapping[str, str] = {
 }
 EPSILONS = ("epsilon_kept", "epsilon_removed")
 CAPTION = "Test accuracy after removing the samples with the largest scores and resuming"
+RELEASED_NOTE = (
+    "“Released”: the samples with the largest scores as released under differential privacy were "
+    "removed. ε covers training, release and choice together."
+)
 SELECTION_NOTE = (
     "The scores are computed from private data without noise: a selection from raw scores is "
     "itself not private. ε covers the training, not the choice of the removed samples."
@@ -52,7 +57,8 @@ def table1(runs: pd.DataFrame) -> pd.DataFrame:
         _high (95% interval), NaN for random removal itself; train_accuracy (mean, %);
         relative_time (training time / that without removal, mean of the ratios of a seed);
         epsilon_kept and epsilon_removed (largest of the seeds) if given. Non-private comes first,
-        then ε by value; the paper's scores, others, random and no removal.
+        then ε by value; the paper's scores, others, random and no removal, raw scores before
+        released ones.
 
     Raises:
         ValueError: there is no run, they are of several data sets or models, one occurs twice, a
@@ -176,12 +182,13 @@ def privacy_order(privacy: str) -> float:
     return float(match[1])
 
 
-def _removal_order(removal: str) -> tuple[int, int, str]:
-    """The paper's scores, then others by name, then the controls."""
+def _removal_order(removal: str) -> tuple[int, bool, int, str]:
+    """The paper's scores, then others by name, then the controls; raw before released scores."""
+    name, released = score_of(removal)
     for position, group in ((0, SCORES), (2, CONTROLS)):
-        if removal in group:
-            return position, group.index(removal), ""
-    return 1, 0, removal
+        if name in group:
+            return position, released, group.index(name), ""
+    return 1, released, 0, name
 
 
 # --- rendering ----------------------------------------------------------------------------------
@@ -212,15 +219,17 @@ def _sheet(
     caption: str,
     labels: Mapping[str, str],
 ) -> Sheet:
-    removals = sorted(table["removal"].unique(), key=_removal_order)
+    names = {score_of(removal)[0] for removal in table["removal"]}
+    removals = sorted(names, key=_removal_order)
     cells = {(row.privacy, row.removal): row for row in table.itertuples()}
 
     def block(heading: str, text: Callable[[str, str], str]) -> Block:
         rows = []
         for privacy in table["privacy"].unique():
-            texts = [text(privacy, removal) for removal in removals]
-            if set(texts) != {EMPTY}:
-                rows.append([_privacy_label(privacy, labels), *texts])
+            for suffix, kind in (("", ""), (RELEASED, ", released")):
+                texts = [text(privacy, removal + suffix) for removal in removals]
+                if set(texts) != {EMPTY}:
+                    rows.append([_privacy_label(privacy, labels) + kind, *texts])
         return Block(heading, rows)
 
     def of_table(text: Callable[..., str], *columns: str) -> Callable[[str, str], str]:
@@ -262,8 +271,12 @@ def _notes(table: pd.DataFrame, stand_in: str) -> list[str]:
     notes = [f"{run}; mean" + (" ± standard deviation" if most > 1 else "") + f" over {seeds}."]
     if table["difference_low"].notna().any():
         notes.append("Differences are paired by seed, with Student's t intervals.")
-    if (table["privacy"] != "nonprivate").any():
+    by_score = table[(table["privacy"] != "nonprivate") & ~table["removal"].isin(CONTROLS)]
+    released = by_score["removal"].str.endswith(RELEASED)
+    if not released.all():
         notes.append(SELECTION_NOTE)
+    if released.any():
+        notes.append(RELEASED_NOTE)
     if stand_in:
         notes.append(f"Stand-in: {stand_in}; the numbers cannot be compared with the paper's.")
     return notes

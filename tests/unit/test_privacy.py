@@ -5,14 +5,23 @@ import math
 import re
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
 from gradval.__main__ import main
 from gradval.privacy import ledger as ledgers
-from gradval.privacy.accountants import SampledGaussian, calibrate_noise, epsilon
+from gradval.privacy.accountants import (
+    ACCOUNTANTS,
+    Laplace,
+    SampledGaussian,
+    calibrate_noise,
+    epsilon,
+)
 from gradval.privacy.plan import phase_of, phases_from_dict, phases_to_dict, plan_phases
+from gradval.privacy.release import release_record
+from gradval.training.second_phase import second_phase
 
 
 def gaussian_epsilon(noise: float, delta: float) -> float:
@@ -53,6 +62,47 @@ def test_epsilon_moves_the_right_way():
     assert epsilon([], 1e-5) == epsilon([SampledGaussian(0.1, 1.5, 0)], 1e-5) == 0
 
 
+@pytest.mark.parametrize("pure", [0.25, 1.0, 3.0])
+def test_laplace_agrees_with_the_closed_form(pure):
+    event, delta = Laplace(1 / pure), 0.01
+    # The hockey-stick divergence of Laplace distributions at distance 1.
+    exact = pure + 2 * math.log1p(-delta)
+    assert epsilon([event], delta, "pld") == pytest.approx(exact, abs=2e-3)
+    assert exact <= epsilon([event], delta, "rdp") <= pure * (1 + 1e-9)
+    assert epsilon([event], delta, "prv") == pytest.approx(pure)
+
+
+def test_laplace_and_gaussians_compose_to_less_than_their_sum():
+    training, release = SampledGaussian(0.18, 1.6, 40), Laplace(1.0)
+    for name in ACCOUNTANTS:
+        alone, both = (epsilon(e, 1e-4, name) for e in ([training], [training, release]))
+        assert alone + 0.5 < both <= alone + 1 + 1e-9
+        # The order of the events does not matter, and two releases cost more than one.
+        assert epsilon([release, training], 1e-4, name) == pytest.approx(both)
+        assert epsilon([training, Laplace(1.0, 2)], 1e-4, name) > both + 0.5
+
+
+def test_composition_agrees_with_numerical_integration():
+    # One Gaussian and one Laplace: delta = E_p max(0, 1 - exp(epsilon - loss)), on a fine grid.
+    noise, pure, target = 1.5, 0.8, 1.5
+    x = np.linspace(-14, 15, 200_001)
+    gaussian = norm.pdf(x, 1, noise) * (x[1] - x[0])
+    loss = (2 * x - 1) / (2 * noise**2)
+    y = np.linspace(0, 1, 2001)
+    inside = (y[1:] + y[:-1]) / 2
+    # Loss of Laplace(scale 1 / pure) at 0 against 1: pure (1 - 2 y) between, +-pure outside.
+    losses = np.concatenate([[pure, -pure], pure * (1 - 2 * inside)])
+    masses = np.concatenate(
+        [[0.5, 0.5 * math.exp(-pure)], 0.5 * pure * np.exp(-pure * inside) * (y[1] - y[0])]
+    )
+    delta = sum(
+        mass * np.sum(gaussian * np.clip(1 - np.exp(target - loss - other), 0, None))
+        for other, mass in zip(losses, masses, strict=True)
+    )
+    events = [SampledGaussian(1.0, noise, 1), Laplace(1 / pure)]
+    assert epsilon(events, float(delta)) == pytest.approx(target, rel=2e-3)
+
+
 @pytest.mark.parametrize("target", [0.5, 1, 4, 8, 20])
 def test_calibrated_noise_meets_the_target_and_hardly_more(target):
     def events(noise):
@@ -91,6 +141,23 @@ def test_plan_composes_to_the_target_for_those_kept():
         assert 3.99 < total <= 4
     assert phases["first"].noise_multiplier == phases["second_pruned"].noise_multiplier
     assert epsilon([phases["first"].event()], 1e-4) < 4
+
+
+@pytest.mark.parametrize("accountant", ACCOUNTANTS)
+def test_a_release_is_paid_for_by_the_second_phase(accountant):
+    plain = plan_phases(1437, **PLAN, target_epsilon=4, accountant=accountant)
+    phases = plan_phases(1437, **PLAN, target_epsilon=4, accountant=accountant, release_epsilon=0.8)
+    assert {name: phases[name] for name in plain} == plain
+    first, second = phases["first"].event(), phases["second_released"].event()
+    total = epsilon([first, Laplace(1 / 0.8), second], 1e-4, accountant)
+    assert 3.99 < total <= 4
+    assert second.noise_multiplier > plain["second_pruned"].event().noise_multiplier
+    assert second.steps == plain["second_pruned"].steps
+
+
+def test_a_release_that_leaves_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"release at epsilon 3 cost .* lower release\.share"):
+        plan_phases(1437, **PLAN, target_epsilon=4, release_epsilon=3)
 
 
 def test_batch_size_stays_and_the_rate_rises_when_the_set_shrinks():
@@ -198,6 +265,8 @@ def test_other_files_are_refused_in_one_line(tmp_path, capsys):
         (lambda x: x["events"][0].update(sampling="shuffled"), r"events\[0\]\.sampling"),
         (lambda x: x["events"][1].update(noise_multiplier=0), r"events\[1\]\.noise_multiplier"),
         (lambda x: x.update(epsilon=3), "Additional properties"),
+        (lambda x: x["events"][1].update(mechanism="laplace"), r"events\[1\]"),
+        (lambda x: x["events"][0].update(bounds=[0, 1]), r"events\[0\]: .*'bounds' was unexp"),
         (lambda x: x["groups"][1].update(events=[2]), r"groups\[1\]\.events: .* only 2 events"),
         (lambda x: x.update(accountant="rdp"), r"groups\[0\]\.epsilon: rdp.* is missing"),
     ],
@@ -207,6 +276,68 @@ def test_ledger_schema_names_what_is_wrong(change, message):
     change(ledger)
     with pytest.raises(ValueError, match=message):
         ledgers.check(ledger)
+
+
+def released_ledger(removal="vog_released"):
+    """The ledger that the second phase after a removal writes."""
+    plan = plan_phases(1437, **PLAN, target_epsilon=4, release_epsilon=1)
+    first, second = (
+        ledgers.event_record(
+            plan[name].event(), phase=phase, clipping_norm=1.0, samples=plan[name].samples
+        )
+        for phase, name in (("first", "first"), ("second", "second_released"))
+    )
+    phase, statement = second_phase(
+        removal,
+        plan,
+        privacy={"target_epsilon": 4, "delta": 1e-4, "accountants": ["pld", "rdp", "prv"]},
+        first_events=[first],
+        releases={"vog": release_record("vog", (0, 0.1), 1.0, 1437)},
+    )
+    assert phase == plan["second_released"]
+    return ledgers.private_ledger(
+        [*statement.earlier_events, second],
+        statement.groups,
+        delta=statement.delta,
+        target_epsilon=statement.target_epsilon,
+        accountants=statement.accountants,
+        notes=statement.notes,
+    )
+
+
+def test_ledger_of_a_released_selection(tmp_path):
+    ledger = released_ledger()
+    assert [event["mechanism"] for event in ledger["events"]] == ["gaussian", "laplace", "gaussian"]
+    kept, removed = ledger["groups"]
+    assert (kept["events"], removed["events"]) == ([0, 1, 2], [0, 1])
+    assert 3.99 < kept["epsilon"]["pld"] <= 4 and removed["epsilon"]["pld"] < 4
+    assert ledger["neighbouring_relation"] == ledgers.BLANKING_RELATION
+    assert ledgers.RELEASED_SELECTION in ledger["notes"]
+    assert ledgers.RAW_SELECTION not in ledger["notes"] and "opendp" in ledger["versions"]
+    path = tmp_path / "ledger.json"
+    path.write_text(json.dumps(ledger))
+    assert all(row.agrees and row.stated is not None for row in ledgers.recompute(path))
+    # Less noise than was planned would be found out.
+    ledger["events"][1]["noise_multiplier"] /= 1.2
+    path.write_text(json.dumps(ledger))
+    assert not any(row.agrees for row in ledgers.recompute(path))
+
+
+def test_other_removals_do_not_pay_for_a_release():
+    plan = plan_phases(1437, **PLAN, target_epsilon=4)
+    private = {"target_epsilon": 4, "delta": 1e-4, "accountants": ["pld"]}
+    for removal, name, groups, notes in (
+        ("vog", "second_pruned", {"kept": (0, 1), "removed": (0,)}, (ledgers.RAW_SELECTION,)),
+        ("random", "second_pruned", {"kept": (0, 1), "removed": (0,)}, ()),
+        ("none", "second_unpruned", {"everyone": (0, 1)}, ()),
+    ):
+        phase, statement = second_phase(
+            removal, plan, privacy=private, first_events=[{}], releases={}
+        )
+        assert phase == plan[name]
+        assert (statement.groups, statement.notes) == (groups, notes)
+    plain = {**private, "target_epsilon": None}
+    assert second_phase("vog", plan, privacy=plain, first_events=[], releases={})[1] is None
 
 
 def test_noise_scale_and_spent_epsilon():

@@ -123,6 +123,36 @@ def test_actors_of_claims(config):
     assert study.actors(config, claims)["pppd-accuracy-gap"] is None
 
 
+def test_removals_by_raw_and_by_released_scores(config):
+    assert study.removals(config, SCORES) == (*SCORES, "random", "none")
+    config["pruning"]["selection"] = ["raw", "released"]
+    check(config)
+    released = ("loss_released", "grad_norm_released", "vog_released", "plis_released")
+    assert study.removals(config, SCORES) == (*SCORES, *released, "random", "none")
+    assert study.score_of("vog_released") == ("vog", True)
+    assert study.score_of("random") == ("random", False)
+    assert study.release_epsilon(config, "eps4") == 1
+    assert study.release_epsilon(config, "nonprivate") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pruning": {"scope": "class"}}, "pruning.scope: must be global with a released"),
+        ({"pruning": {"privacy": ["nonprivate", "eps4"]}}, "pruning.privacy: nonprivate cannot be"),
+        ({"release": {"bounds": {"loss": [0, 3]}}}, "release.bounds: grad_norm is missing"),
+    ],
+)
+def test_what_a_released_selection_may_not_be(config, change, message):
+    for block, keys in change.items():
+        config[block] |= keys
+    if "bounds" not in str(change):
+        check(config)  # a raw selection may
+    config["pruning"]["selection"] = ["released"]
+    with pytest.raises(study.ConfigError, match=message):
+        check(config)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -139,6 +169,8 @@ def test_actors_of_claims(config):
         ("pruning.model", "vgg", "pruning.model: 'vgg' is neither one of models"),
         ("figures.figure6.comparison", "fig66", "figures.figure6.comparison: 'fig66' is not known"),
         ("figures.figure1.score", "x", "figures.figure1.score: 'x' is not known; allowed are loss"),
+        ("release.bounds.vog", [1, 1], "release.bounds.vog: 1 must be below 1"),
+        ("release.bounds.shap", [0, 1], "release.bounds: 'shap' is not known; allowed are loss"),
         ("training.epsX", {}, "training: unknown key 'epsX'; allowed are default, nonprivate"),
     ],
 )

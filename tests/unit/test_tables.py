@@ -13,6 +13,7 @@ import pytest
 from gradval.evidence import read_claims
 from gradval.tables import (
     CAPTION,
+    RELEASED_NOTE,
     SELECTION_NOTE,
     paper_table1,
     privacy_order,
@@ -206,6 +207,28 @@ def test_epsilons_are_shown(runs: pd.DataFrame) -> None:
     private.loc[private["privacy"] == "nonprivate", ["epsilon_kept", "epsilon_removed"]] = np.nan
     text = render_table1(table1(private), "md").split("**ε spent")[1]
     assert "1.00 / 0.46" in text and "Non-private" not in text
+
+
+def test_released_scores_have_rows_of_their_own(runs: pd.DataFrame) -> None:
+    assert RELEASED_NOTE not in render_table1(table1(runs), "md")
+    released = [
+        pruned("vog_released", [0.51, 0.53, 0.55], epsilon_kept=1.0, epsilon_removed=0.7),
+        pruned("elsewhere_released", [0.4], privacy="eps10"),
+    ]
+    table = table1(pd.concat([runs, *released], ignore_index=True))
+    order = ["loss", "vog", "vog_released", "random", "none"]
+    assert table.loc[table["privacy"] == "eps1", "removal"].tolist() == order
+    text = render_table1(table, "md")
+    header = "| Privacy | Loss | Gradient norm | VoG | PLIS | elsewhere | Random | No removal |"
+    assert header in text and SELECTION_NOTE in text and RELEASED_NOTE in text
+    assert "| ε = 1, released | – | – | 53.0 ± 2.0 | – | – | – | – |" in text
+    assert "| ε = 1, released | – | – | 1.00 / 0.70 | – | – | – | – |" in text
+    assert "| ε = 10, released | – | – | – | – | 40.0 | – | – |" in text
+    assert "ε = 4, released" not in text
+    # Differences are those from the random removal of the same level: 1, -1, -3 points.
+    assert "| ε = 1, released | – | – | −1.0 [−6.0, 4.0] |" in text
+    only = pd.concat([pruned("vog_released", [0.5]), pruned("random", [0.5])])
+    assert SELECTION_NOTE not in render_table1(table1(only), "md")
 
 
 def test_labels_can_be_given(runs: pd.DataFrame) -> None:

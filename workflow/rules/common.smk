@@ -37,7 +37,7 @@ FIGURES = [name for name in config["figures"] if study.figure_is_run(config, nam
 CLAIMS_FILE = f"{workflow.basedir}/workflow/claims.csv"
 CLAIMS = study.read_claims(CLAIMS_FILE)
 PRUNED = study.pruning_settings(config)
-REMOVALS = study.removals(SCORES)
+REMOVALS = study.removals(config, SCORES)
 
 DATA = "resources/{dataset}"
 SETTING = "results/{dataset}/{model}/{privacy}"
@@ -120,6 +120,30 @@ def free_scores_inputs(wildcards):
         "free": full_runs("free_scores.parquet"),
         "exact": full_runs("scores.parquet"),
     }
+
+
+def released_scores_of_first_phase():
+    """What pruning reads besides if it goes by released scores."""
+    if not study.releases_scores(config):
+        return {}
+    return {"released": f"{RUN}/first/released_scores.parquet"}
+
+
+def releases_of_first_phase():
+    """What retraining after it reads besides."""
+    if not study.releases_scores(config):
+        return {}
+    return {"releases": f"{RUN}/first/releases.json"}
+
+
+def release_epsilon(wildcards):
+    """Epsilon of a release of one score of a run."""
+    return study.release_epsilon(config, wildcards.privacy)
+
+
+def planned_release(wildcards):
+    """Epsilon of the release that the plan makes room for, None if there is none."""
+    return release_epsilon(wildcards) if study.releases_scores(config) else None
 
 
 def dataset_options(wildcards):

@@ -1,5 +1,6 @@
 rule prune_dataset:
     input:
+        **released_scores_of_first_phase(),
         store=[f"{DATA}/{name}" for name in STORE_FILES],
         scores=f"{RUN}/first/scores.parquet",
     output:
@@ -29,6 +30,7 @@ rule prune_dataset:
 # One job for all removals of a run: most of a short run is the start of its process.
 rule retrain_pruned:
     input:
+        **releases_of_first_phase(),
         store=[f"{DATA}/{name}" for name in STORE_FILES],
         plan=rules.plan_privacy.output.plan,
         kept=rules.prune_dataset.output.kept,

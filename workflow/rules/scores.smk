@@ -27,3 +27,30 @@ rule score_samples:
         "{wildcards.privacy}, seed {wildcards.seed} ({wildcards.phase})"
     script:
         "../scripts/score_samples.py"
+
+
+rule release_scores:
+    input:
+        scores=rules.score_samples.output.scores,
+    output:
+        scores=f"{RUN}/{{phase}}/released_scores.parquet",
+        records=f"{RUN}/{{phase}}/releases.json",
+    log:
+        "logs/release_scores/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
+    benchmark:
+        "logs/release_scores/{dataset}/{model}/{privacy}/seed{seed}/{phase}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
+    params:
+        scores=SCORES,
+        bounds=config["release"]["bounds"],
+        epsilon=release_epsilon,
+        code=digest("release_scores"),
+    message:
+        "Releasing the scores of {wildcards.model} on {wildcards.dataset}, "
+        "{wildcards.privacy}, seed {wildcards.seed} ({wildcards.phase})"
+    script:
+        "../scripts/release_scores.py"

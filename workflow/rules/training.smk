@@ -15,6 +15,7 @@ rule plan_privacy:
     params:
         schedule=schedule_of,
         removed_fraction=config["pruning"]["fraction"],
+        release_epsilon=planned_release,
         privacy=privacy_options,
         code=digest("plan_privacy"),
     message:

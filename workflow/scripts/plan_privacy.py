@@ -13,5 +13,6 @@ with job(snakemake.log[0]):
         target_epsilon=privacy["target_epsilon"],
         delta=privacy["delta"],
         accountant=privacy["accountants"][0],
+        release_epsilon=snakemake.params.release_epsilon,
     )
     write_json(snakemake.output.plan, phases_to_dict(phases))

@@ -5,16 +5,22 @@ import pandas as pd
 from gradval.files import atomic_path
 from gradval.jobs import job
 from gradval.pruning import CONTROLS, kept_samples
+from gradval.study import score_of
 
 with job(snakemake.log[0]):
-    params = snakemake.params
-    scores = pd.read_parquet(snakemake.input.scores)
+    params, files = snakemake.params, snakemake.input
+    scores = pd.read_parquet(files.scores)
     suffix = "_normalised" if params.scale == "normalised" else ""
     table = scores[["index", "id", "label"]].copy()
     for removal in params.removals:
+        score, released = score_of(removal)
+        if released:
+            values = pd.read_parquet(files.released)[score].to_numpy()
+        else:
+            values = None if removal in CONTROLS else scores[score + suffix].to_numpy()
         kept = kept_samples(
             removal,
-            None if removal in CONTROLS else scores[removal + suffix].to_numpy(),
+            values,
             scores["label"].to_numpy(),
             fraction=params.fraction,
             scope=params.scope,

@@ -6,39 +6,39 @@ import pandas as pd
 
 from gradval.files import read_json
 from gradval.jobs import job
-from gradval.privacy.ledger import RAW_SELECTION
 from gradval.privacy.plan import phases_from_dict
-from gradval.pruning import CONTROLS
 from gradval.store import open_store
 from gradval.training.recipe import Recipe
 from gradval.training.resume import remove_state
-from gradval.training.run import PrivacyStatement, RunFiles, train_run
+from gradval.training.run import RunFiles, train_run
+from gradval.training.second_phase import second_phase
 
 with job(snakemake.log[0]):
     wildcards, params, inputs = snakemake.wildcards, snakemake.params, snakemake.input
     store = open_store(Path(inputs.store[0]).parent)
     phases = phases_from_dict(read_json(inputs.plan))
     table = pd.read_csv(inputs.kept)
-    first_ledger = read_json(inputs.ledger)
+    first_events = read_json(inputs.ledger).get("events", [])
+    releases = read_json(inputs.releases) if hasattr(inputs, "releases") else {}
     resumes = []
     for removal, weights in zip(params.removals, snakemake.output.weights, strict=True):
-        everyone = removal == "none"
+        phase, statement = second_phase(
+            removal,
+            phases,
+            privacy=params.privacy,
+            first_events=first_events,
+            releases=releases,
+        )
         files = RunFiles.in_folder(Path(weights).parent)
         train_run(
             store,
             model_options=params.model,
             recipe=Recipe.from_config(params.recipe),
-            phase=phases["second_unpruned" if everyone else "second_pruned"],
+            phase=phase,
             seed=int(wildcards.seed),
             stream="/".join([*wildcards, removal]),
             files=files,
-            statement=PrivacyStatement.of(
-                params.privacy,
-                phase="second",
-                groups={"everyone": (0, 1)} if everyone else {"kept": (0, 1), "removed": (0,)},
-                earlier_events=tuple(first_ledger.get("events", ())),
-                notes=() if removal in CONTROLS else (RAW_SELECTION,),
-            ),
+            statement=statement,
             kept=table.loc[table[f"kept_{removal}"], "index"].to_numpy(),
             initial_weights=Path(inputs.weights),
             code=params.code,

@@ -34,6 +34,8 @@ def ledger_rows(ledger: Mapping[str, Any], key: Mapping[str, str | int]) -> list
                     if name != ledger["accountant"]
                 ),
                 "delta": f"{ledger['delta']:g}",
+                "neighbouring relation": ledger["neighbouring_relation"],
+                "mechanism": _phases(events, "mechanism"),
                 "sampling rate": _phases(events, "sampling_rate", ".4f"),
                 "noise multiplier": _phases(events, "noise_multiplier", ".3f"),
                 "steps": _phases(events, "steps", "d"),
@@ -59,15 +61,15 @@ def ledger_page(rows: pd.DataFrame) -> str:
     listed = "".join(f"<li>{html.escape(remark)}</li>\n" for remark in remarks)
     return html_page(
         "Privacy ledger",
-        "<p>Neighbouring relation: add or remove one sample. Mechanism: Poisson-subsampled "
-        "Gaussian (DP-SGD). Several phases are separated by +.</p>\n"
+        "<p>Mechanisms: gaussian is Poisson-subsampled (DP-SGD), laplace a release of scores, with "
+        "the scale of the noise in widths of the bounds. Several are separated by +.</p>\n"
         f"<table><thead><tr>{header}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
         f"<h2>Remarks</h2>\n<ol>\n{listed}</ol>\n",
     )
 
 
-def _phases(events: list[Mapping[str, Any]], name: str, form: str) -> str:
-    return " + ".join(format(event[name], form) for event in events)
+def _phases(events: list[Mapping[str, Any]], name: str, form: str = "") -> str:
+    return " + ".join(format(event[name], form) if name in event else "–" for event in events)
 
 
 def _remarks(ledger: Mapping[str, Any]) -> dict[str, Any]:

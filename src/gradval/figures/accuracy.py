@@ -21,9 +21,11 @@ from gradval.figures.labels import (
     score_order,
 )
 from gradval.figures.style import check_columns, new_figure, style
+from gradval.study import score_of
 
 MARKERS = ("o", "s", "D", "^", "v", "X", "P", "*")
 Line = Literal["-", "--"]
+Fill = Literal["full", "none"]
 GROUP = 0.72  # width of the points of one privacy level, whose distance is 1
 
 
@@ -31,9 +33,9 @@ GROUP = 0.72  # width of the points of one privacy level, whose distance is 1
 def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") -> Figure:
     """Show the test accuracy after the samples with the largest scores were removed (Table 1).
 
-    Groups are privacy levels, colours and markers what was removed. Large marks are means over
-    seeds, the points beside them the seeds; a dashed line continues the mean of random removal
-    through its group.
+    Groups are privacy levels, colours and markers what was removed; hollow marks are removals by
+    released scores. Large marks are means over seeds, the points beside them the seeds; a dashed
+    line continues the mean of random removal through its group.
 
     Args:
         accuracies: one row a run, with the columns privacy, removal (a score, "random" or "none"),
@@ -48,6 +50,7 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
     levels = privacy_order(accuracies["privacy"])
     removals = score_order(accuracies["removal"])
     colours = score_colours(removals)
+    marks = _removal_marks(removals)
     percent = accuracies.assign(percent=100 * accuracies["test_accuracy"])
     runs = {key: rows["percent"] for key, rows in percent.groupby(["privacy", "removal"])}
     figure = new_figure(5.0, title, note)
@@ -61,13 +64,20 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
         for number, removal in enumerate(removals):
             if (level, removal) in runs:
                 x = group - (len(removals) - 1) * step / 2 + number * step
-                marker = MARKERS[number % len(MARKERS)]
                 percents = runs[level, removal]
                 beside = [x + 0.38 * step] * len(percents)
                 colour = colours[removal]
                 axes.plot(beside, percents, "o", color=colour, markersize=4)
+                marker, face = marks[removal]
+                edge = "black" if face == "full" else colour
                 axes.plot(
-                    x, percents.mean(), marker, color=colour, markersize=9, markeredgecolor="black"
+                    x,
+                    percents.mean(),
+                    marker,
+                    color=colour,
+                    markersize=9,
+                    markeredgecolor=edge,
+                    fillstyle=face,
                 )
     axes.set_xticks(range(len(levels)), [privacy_label(level) for level in levels])
     axes.set(xlim=(-0.55, len(levels) - 0.45), ylabel="test accuracy (%)")
@@ -76,12 +86,23 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
     for border in range(1, len(levels)):
         axes.axvline(border - 0.5, color="#B0B0B0", linewidth=0.8)
     handles = [
-        Line2D([], [], color=colours[name], marker=MARKERS[i % len(MARKERS)], linestyle="")
-        for i, name in enumerate(removals)
+        Line2D([], [], color=colours[n], marker=marks[n][0], fillstyle=marks[n][1], linestyle="")
+        for n in removals
     ]
     labels = [score_label(name) for name in removals]
     figure.legend(handles, labels, loc="outside right upper", title="removed by")
     return figure
+
+
+def _removal_marks(removals: list[str]) -> dict[str, tuple[str, Fill]]:
+    """Marker and filling of each removal: a released score has that of the score, hollow."""
+    scores = list(dict.fromkeys(score_of(removal)[0] for removal in removals))
+    marks: dict[str, tuple[str, Fill]] = {}
+    for removal in removals:
+        score, released = score_of(removal)
+        marker = MARKERS[scores.index(score) % len(MARKERS)]
+        marks[removal] = marker, "none" if released else "full"
+    return marks
 
 
 @style()

@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Iterable
 
+from gradval.study import score_of
+
 # The four scores of the paper, then the two controls of Table 1; figures keep this order.
 SCORE_LABELS = {
     "loss": "Loss",
@@ -52,7 +54,8 @@ _PRIVACY = re.compile(r"eps(\d+(?:\.\d+)?)")
 
 def score_label(name: str) -> str:
     """A score or a control in print; a name without a label of its own stays as it is."""
-    return SCORE_LABELS.get(name, name)
+    score, released = score_of(name)
+    return SCORE_LABELS.get(score, score) + (", released" if released else "")
 
 
 def model_label(name: str) -> str:
@@ -97,22 +100,29 @@ def privacy_order(names: Iterable[str]) -> list[str]:
 
 
 def score_order(names: Iterable[str]) -> list[str]:
-    """Distinct scores: the paper's in its order, then others by name, then the two controls."""
-    scores = [name for name in SCORE_LABELS if name not in CONTROLS]
-    present = set(names)
-    return [
-        *(name for name in scores if name in present),
-        *sorted(present - set(SCORE_LABELS)),
-        *(name for name in CONTROLS if name in present),
-    ]
+    """Distinct scores: the paper's in its order, then others by name, then the two controls.
+
+    Raw scores stand before released ones.
+    """
+    known = list(SCORE_LABELS)
+
+    def place(name: str) -> tuple[int, bool, int, str]:
+        score, released = score_of(name)
+        group = 2 if score in CONTROLS else 0 if score in known else 1
+        return group, released, known.index(score) if score in known else 0, score
+
+    return sorted(set(names), key=place)
 
 
 def score_colours(names: Iterable[str]) -> dict[str, str]:
-    """The colour of each score: fixed for those in `SCORE_COLOURS`, a spare one for others."""
-    ordered = score_order(names)
-    others = [name for name in ordered if name not in SCORE_COLOURS]
+    """The colour of each score: fixed for those in `SCORE_COLOURS`, a spare one for others.
+
+    A released score has the colour of the score.
+    """
+    scores = {name: score_of(name)[0] for name in score_order(names)}
+    others = dict.fromkeys(score for score in scores.values() if score not in SCORE_COLOURS)
     spare = {name: SPARE_COLOURS[i % len(SPARE_COLOURS)] for i, name in enumerate(others)}
-    return {name: SCORE_COLOURS.get(name) or spare[name] for name in ordered}
+    return {name: SCORE_COLOURS.get(score) or spare[score] for name, score in scores.items()}
 
 
 def _epsilon(name: str) -> float:

@@ -1,8 +1,9 @@
-"""Epsilon of Poisson-subsampled Gaussian mechanisms, and the noise that meets a target.
+"""Epsilon of the mechanisms that are executed, and the noise that meets a target.
 
 Neighbouring relation: add or remove one sample. DP-SGD with Poisson sampling at rate q, clipping
 to norm C and Gaussian noise of standard deviation sigma * C on the sum of clipped gradients is,
-step by step, the event `PoissonSampled(q, Gaussian(sigma))` (Abadi et al., 2016).
+step by step, the event `PoissonSampled(q, Gaussian(sigma))` (Abadi et al., 2016). A sample's
+released score is one Laplace event (`gradval.privacy.release`).
 """
 
 import math
@@ -44,10 +45,7 @@ class SampledGaussian:
     def __post_init__(self) -> None:
         if not 0 < self.sampling_rate <= 1:
             raise ValueError(f"sampling_rate must be in (0, 1], got {self.sampling_rate}")
-        if not self.noise_multiplier > 0:
-            raise ValueError(f"noise_multiplier must be positive, got {self.noise_multiplier}")
-        if self.steps < 0:
-            raise ValueError(f"steps must not be negative, got {self.steps}")
+        _check_noise(self.noise_multiplier, self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, for a JSON file."""
@@ -62,7 +60,45 @@ class SampledGaussian:
         return dp_accounting.SelfComposedDpEvent(sampled, self.steps)
 
 
-def _pld_epsilon(events: Sequence[SampledGaussian], delta: float) -> float:
+@dataclass(frozen=True)
+class Laplace:
+    """`steps` releases by the Laplace mechanism, each pure 1 / `noise_multiplier`-DP.
+
+    Attributes:
+        noise_multiplier: scale of the noise divided by the sensitivity, > 0.
+        steps: number of releases, >= 0.
+    """
+
+    noise_multiplier: float
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        _check_noise(self.noise_multiplier, self.steps)
+
+    @property
+    def pure_epsilon(self) -> float:
+        """Epsilon at delta = 0."""
+        return self.steps / self.noise_multiplier
+
+    def to_dp_event(self) -> "dp_accounting.DpEvent":
+        """The same as an event of dp-accounting."""
+        import dp_accounting
+
+        laplace = dp_accounting.LaplaceDpEvent(self.noise_multiplier)
+        return dp_accounting.SelfComposedDpEvent(laplace, self.steps)
+
+
+Event = SampledGaussian | Laplace
+
+
+def _check_noise(noise_multiplier: float, steps: int) -> None:
+    if not noise_multiplier > 0:
+        raise ValueError(f"noise_multiplier must be positive, got {noise_multiplier}")
+    if steps < 0:
+        raise ValueError(f"steps must not be negative, got {steps}")
+
+
+def _pld_epsilon(events: Sequence[Event], delta: float) -> float:
     from dp_accounting import NeighboringRelation, pld
 
     relation = NeighboringRelation.ADD_OR_REMOVE_ONE
@@ -72,7 +108,7 @@ def _pld_epsilon(events: Sequence[SampledGaussian], delta: float) -> float:
     return float(accountant.get_epsilon(delta))
 
 
-def _rdp_epsilon(events: Sequence[SampledGaussian], delta: float) -> float:
+def _rdp_epsilon(events: Sequence[Event], delta: float) -> float:
     from dp_accounting import NeighboringRelation, rdp
 
     accountant = rdp.RdpAccountant(_RDP_ORDERS, NeighboringRelation.ADD_OR_REMOVE_ONE)
@@ -81,29 +117,33 @@ def _rdp_epsilon(events: Sequence[SampledGaussian], delta: float) -> float:
     return float(accountant.get_epsilon(delta))
 
 
-def _prv_epsilon(events: Sequence[SampledGaussian], delta: float) -> float:
+def _prv_epsilon(events: Sequence[Event], delta: float) -> float:
     from opacus.accountants import PRVAccountant
 
+    gaussians = [event for event in events if isinstance(event, SampledGaussian)]
     accountant = PRVAccountant()
-    accountant.history = [(e.noise_multiplier, e.sampling_rate, e.steps) for e in events]
-    return float(accountant.get_epsilon(delta))
+    accountant.history = [(e.noise_multiplier, e.sampling_rate, e.steps) for e in gaussians]
+    # It knows no Laplace noise, whose privacy loss never exceeds its pure epsilon: that is added.
+    pure = sum(event.pure_epsilon for event in events if isinstance(event, Laplace))
+    return pure + (float(accountant.get_epsilon(delta)) if gaussians else 0.0)
 
 
-ACCOUNTANTS: dict[str, Callable[[Sequence[SampledGaussian], float], float]] = {
+ACCOUNTANTS: dict[str, Callable[[Sequence[Event], float], float]] = {
     "pld": _pld_epsilon,
     "rdp": _rdp_epsilon,
     "prv": _prv_epsilon,
 }
 
 
-def epsilon(events: Sequence[SampledGaussian], delta: float, accountant: str = "pld") -> float:
+def epsilon(events: Sequence[Event], delta: float, accountant: str = "pld") -> float:
     """Epsilon of the composition of `events` at `delta`.
 
     Args:
         events: what was executed, in any order; those with zero steps cost nothing.
         delta: in (0, 1).
         accountant: `pld` (privacy loss distributions, dp-accounting; tight), `rdp` (Renyi,
-            dp-accounting; an upper bound) or `prv` (Opacus).
+            dp-accounting; an upper bound) or `prv` (Opacus; the pure epsilon of Laplace events is
+            added to it).
 
     Raises:
         ValueError: unknown accountant, or delta outside (0, 1).
@@ -117,13 +157,13 @@ def epsilon(events: Sequence[SampledGaussian], delta: float, accountant: str = "
 
 
 @cache
-def _composed(events: tuple[SampledGaussian, ...], delta: float, accountant: str) -> float:
+def _composed(events: tuple[Event, ...], delta: float, accountant: str) -> float:
     # Cached: the runs of one job often execute the same events.
     return ACCOUNTANTS[accountant](events, delta)
 
 
 def calibrate_noise(
-    make_events: Callable[[float], Sequence[SampledGaussian]],
+    make_events: Callable[[float], Sequence[Event]],
     target_epsilon: float,
     delta: float,
     accountant: str = "pld",

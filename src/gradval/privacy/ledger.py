@@ -21,6 +21,8 @@ from gradval.files import read_json
 from gradval.privacy.accountants import (
     ACCOUNTANTS,
     NEIGHBOURING_RELATION,
+    Event,
+    Laplace,
     SampledGaussian,
     epsilon,
 )
@@ -34,6 +36,18 @@ RAW_SELECTION = (
     "Which samples were kept was decided from raw, non-private scores of the first phase. The "
     "stated epsilon therefore bounds what the weights reveal about a sample given that selection; "
     "the selection itself carries no differential privacy guarantee."
+)
+# Add or remove one, where number and positions of the samples are public, as they are once a list
+# with one score a sample is published. dp-accounting calls it REPLACE_SPECIAL.
+BLANKING_RELATION = (
+    "replace one sample by a blank one, which has no gradient and any score; their number and "
+    "positions are public"
+)
+RELEASED_SELECTION = (
+    "Which samples were kept was decided from scores of the first phase that were released under "
+    "differential privacy. The epsilon of `kept` holds for every sample and covers weights, "
+    "released scores and the selection together; that of `removed` holds for all outcomes in which "
+    "the sample is removed. The noise of the release is not seeded."
 )
 FIXED_SEED = (
     "The noise was drawn from a seeded generator, so that the study can be reproduced. Publishing "
@@ -81,7 +95,7 @@ def private_ledger(
     """Ledger of a private run.
 
     Args:
-        events: records from `event_record`, in order of execution.
+        events: records from `event_record` and `release.release_record`, in order of execution.
         groups: name of a group of samples -> positions in `events` of what concerns it.
         delta: at which every epsilon is stated.
         target_epsilon: what the noise was calibrated to.
@@ -101,9 +115,11 @@ def private_ledger(
         }
         for name, positions in groups.items()
     ]
+    released = any(event["mechanism"] == "laplace" for event in events)
+    libraries = ["dp-accounting", "opacus", "torch", *(["opendp"] if released else [])]
     ledger = {
         "private": True,
-        "neighbouring_relation": NEIGHBOURING_RELATION,
+        "neighbouring_relation": BLANKING_RELATION if released else NEIGHBOURING_RELATION,
         "delta": delta,
         "target_epsilon": target_epsilon,
         "accountant": accountants[0],
@@ -111,7 +127,7 @@ def private_ledger(
         "events": [dict(event) for event in events],
         "groups": composed,
         "notes": [*notes, SECRET_NOISE if secret_noise else FIXED_SEED],
-        "versions": {name: version(name) for name in ("dp-accounting", "opacus", "torch")},
+        "versions": {name: version(name) for name in libraries},
     }
     check(ledger)
     return ledger
@@ -203,7 +219,9 @@ def noise_scale(ledger: Mapping[str, Any]) -> float:
     return float(last["noise_multiplier"] * last["clipping_norm"])
 
 
-def _event(record: Mapping[str, Any]) -> SampledGaussian:
+def _event(record: Mapping[str, Any]) -> Event:
+    if record["mechanism"] == "laplace":
+        return Laplace(record["noise_multiplier"], record["steps"])
     return SampledGaussian(record["sampling_rate"], record["noise_multiplier"], record["steps"])
 
 

@@ -4,14 +4,21 @@ A full run has one phase. A pruned run has two: the `first` phase trains on ever
 those who are kept. The noise of both phases is solved once, so that a kept sample's composed
 epsilon meets the target at the end. The expected batch size stays, so the sampling rate rises when
 the set shrinks. The control without removal continues from the same first phase; the noise of its
-second phase is solved given the first, so that it too meets the target.
+second phase is solved given the first, so that it too meets the target. So does a second phase
+whose samples were chosen by released scores; there the release is composed as well.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradval.privacy.accountants import SampledGaussian, calibrate_noise
+from gradval.privacy.accountants import (
+    Event,
+    Laplace,
+    SampledGaussian,
+    calibrate_noise,
+    epsilon,
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ def plan_phases(
     target_epsilon: float | None,
     delta: float,
     accountant: str = "pld",
+    release_epsilon: float | None = None,
 ) -> dict[str, PhasePlan]:
     """Plan every phase of one data set, model and privacy level.
 
@@ -78,9 +86,11 @@ def plan_phases(
         target_epsilon: `None` for a non-private run.
         delta: in (0, 1); unused by a non-private run.
         accountant: see `gradval.privacy.accountants.epsilon`.
+        release_epsilon: pure epsilon of a release of one score between the phases, if there is one.
 
     Returns:
-        `full`, `first`, `second_pruned`, `second_unpruned` -> plan.
+        `full`, `first`, `second_pruned`, `second_unpruned` and, with a release, `second_released`
+        -> plan.
 
     Raises:
         ValueError: the target cannot be met.
@@ -95,23 +105,30 @@ def plan_phases(
     if target_epsilon is None:
         return phases
 
-    def solve(free: list[str], fixed: list[str]) -> float:
-        spent = [phases[name].event() for name in fixed]
-        return calibrate_noise(
+    def solve(free: list[str], spent: list[Event]) -> None:
+        noise = calibrate_noise(
             lambda noise: spent + [phases[name].with_noise(noise).event() for name in free],
             target_epsilon,
             delta,
             accountant,
         )
+        phases.update({name: phases[name].with_noise(noise) for name in free})
 
-    for free, fixed in (
-        (["full"], []),
-        (["first", "second_pruned"], []),
-        (["second_unpruned"], ["first"]),
-    ):
-        noise = solve(free, fixed)
-        for name in free:
-            phases[name] = phases[name].with_noise(noise)
+    solve(["full"], [])
+    solve(["first", "second_pruned"], [])
+    spent: list[Event] = [phases["first"].event()]
+    solve(["second_unpruned"], spent)
+    if release_epsilon is not None:
+        spent.append(Laplace(1 / release_epsilon))
+        before = epsilon(spent, delta, accountant)
+        if before >= target_epsilon:
+            raise ValueError(
+                f"the first phase and a release at epsilon {release_epsilon:g} cost {before:.3g}, "
+                f"which leaves nothing of epsilon {target_epsilon:g} for the second phase: "
+                "lower release.share or first_epochs"
+            )
+        phases["second_released"] = phases["second_pruned"]
+        solve(["second_released"], spent)
     return phases
 
 
