@@ -634,6 +634,23 @@ def test_table1_leaves_out_what_was_not_run() -> None:
     assert len([line for line in axes.lines if line.get_markersize() == 9]) == 5
 
 
+def test_table1_marks_removals_by_released_scores_as_hollow() -> None:
+    raw = accuracies()
+    released = raw.query("removal == 'vog' and privacy != 'nonprivate'")
+    table = pd.concat([raw, released.assign(removal="vog_released")])
+    figure = figures.plot_table1(table)
+    (legend,) = figure.legends
+    labels = [t.get_text() for t in legend.get_texts()]
+    assert labels.index("VoG, released") == labels.index("PLIS") + 1
+    marks = [line for line in figure.axes[0].lines if line.get_markersize() == 9]
+    hollow = [line for line in marks if line.get_fillstyle() == "none"]
+    assert len(hollow) == 2 and len(marks) == 6 * 3 + 2
+    full = next(m for m in marks if same_color(m.get_color(), SCORE_COLOURS["vog"]))
+    for mark in hollow:
+        assert same_color(mark.get_color(), SCORE_COLOURS["vog"])
+        assert mark.get_marker() == full.get_marker() and full.get_fillstyle() == "full"
+
+
 def test_learning_curves_show_each_seed_and_the_mean_of_those_that_have_the_epoch() -> None:
     figure = figures.plot_learning_curves(curves())
     assert [axes.get_title() for axes in figure.axes] == ["ResNet-9", "WideResNet-50"]

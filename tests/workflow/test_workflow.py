@@ -53,6 +53,7 @@ def test_one_figure_builds_only_what_it_needs(checkout):
 def test_table1_needs_the_first_phases_alone(checkout):
     jobs = planned(checkout, "table1", "--configfile", MINIMAL)
     assert jobs["train_model"] == jobs["prune_dataset"] == jobs["retrain_pruned"] == 3
+    assert jobs["release_scores"] == 3
     assert "compare_selections" not in jobs
 
 
@@ -60,6 +61,7 @@ def test_the_default_config_lays_out_the_whole_study(checkout):
     jobs = planned(checkout)
     assert jobs["train_model"] == 8 * 2 + 3 * 2  # full runs, and first phases before pruning
     assert jobs["plot_figure"] == 10 and jobs["retrain_pruned"] == 6
+    assert "release_scores" not in jobs
 
 
 def test_a_dry_run_says_once_what_the_study_costs(checkout):
@@ -120,6 +122,29 @@ def test_ledgers_meet_the_target_and_name_what_is_not_private(finished):
         assert 0.99 * target < none["groups"][0]["epsilon"]["pld"] <= target
     plain = finished / "results/digits/resnet9/nonprivate/seed0/full/ledger.json"
     assert json.loads(plain.read_text())["private"] is False
+
+
+def test_a_released_selection_is_paid_for_and_shown_beside_the_raw_one(finished):
+    run = finished / "results/digits/resnet9/eps4/seed0"
+    released = pd.read_parquet(run / "first/released_scores.parquet")
+    assert list(released) == ["index", "loss", "grad_norm", "vog", "plis"]  # no ids, no labels
+    kept = pd.read_csv(run / "pruned/kept.csv")
+    # The bounds of VoG are 0.1 apart and the release is at epsilon 1.
+    removed = released["vog"].nlargest(359).index
+    assert set(kept.index[~kept["kept_vog_released"]]) == set(removed)
+    path = run / "pruned/vog_released/ledger.json"
+    ledger = json.loads(path.read_text())
+    assert [event["mechanism"] for event in ledger["events"]] == ["gaussian", "laplace", "gaussian"]
+    assert ledger["events"][1]["noise_multiplier"] == 1
+    kept_epsilon, removed_epsilon = (group["epsilon"]["pld"] for group in ledger["groups"])
+    assert removed_epsilon < kept_epsilon and 3.96 < kept_epsilon <= 4
+    command = [sys.executable, "-m", "gradval", "ledger", str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(finished / "src")}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    table = (finished / "results/table1.md").read_text()
+    assert "| ε = 4 |" in table and "| ε = 4, released |" in table
+    page = (finished / "results/runs/pruned_ledger.html").read_text()
+    assert "gaussian + laplace + gaussian" in page and "replace one sample by a blank one" in page
 
 
 def test_a_second_run_has_nothing_to_do(finished):
