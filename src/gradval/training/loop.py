@@ -263,9 +263,7 @@ class Trainer:
         rate = self.recipe.learning_rate_at(progress.step, phase.steps)
         for group in self.step_kind.optimizer.param_groups:
             group["lr"] = rate
-        # Poisson sampling: each sample enters the step independently with the accounted rate.
-        drawn = torch.rand(phase.samples, generator=self.streams.sampling) < phase.sampling_rate
-        indices = drawn.nonzero()[:, 0]
+        indices = self._draw()
         draws = self.augmentation.draw(len(indices), self.streams.augmentation)
         samples = self.recipe.physical_batch_size // self.recipe.multiplicity
         for chunk, changes in zip(indices.split(samples), draws.split(samples), strict=True):
@@ -281,6 +279,11 @@ class Trainer:
         if self.average is not None:
             self.average.update_parameters(self.model)
         progress.step += 1
+
+    def _draw(self) -> Tensor:
+        """Poisson sampling: each sample enters the step independently with the accounted rate."""
+        chances = torch.rand(self.phase.samples, generator=self.streams.sampling)
+        return (chances < self.phase.sampling_rate).nonzero()[:, 0]
 
     def _accumulate(self, chunk: Tensor, changes: Tensor) -> Visit:
         images = self.augmentation.views(self.data.images[chunk], changes)

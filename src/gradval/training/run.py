@@ -146,7 +146,7 @@ def train_run(
     if initial_weights is not None:
         model.load_state_dict(load_weights(initial_weights))
     secret = statement is not None and statement.secret_noise
-    fingerprint = _fingerprint(
+    fingerprint = fingerprint_of(
         data=[store.name, store.mean, store.std, sha256_of_array(data.images.images)],
         labels=sha256_of_array(data.labels.cpu().numpy()),
         initial_weights=None if initial_weights is None else sha256_of(initial_weights),
@@ -191,7 +191,8 @@ def _training_data(store: Store, kept: np.ndarray | None, device: torch.device) 
     )
 
 
-def _fingerprint(**parts: Any) -> str:
+def fingerprint_of(**parts: Any) -> str:
+    """A digest of named plain values, for a resume state that must not outlive any of them."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=dict).encode()).hexdigest()
 
 
