@@ -1,7 +1,8 @@
 """Gradient-based data valuation under differential privacy: the whole study.
 
 Data flows one way: data set -> training -> scores -> selections -> figures and tables.
-Targets: all, figure1 ... figure10, table1, scorecard, learning_curves, free_scores; see README.md.
+Targets: all, figure1 ... figure10, table1, scorecard, learning_curves, free_scores,
+audit; see README.md.
 """
 
 import sys
@@ -30,6 +31,7 @@ include: "workflow/rules/scores.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/pruning.smk"
 include: "workflow/rules/presentation.smk"
+include: "workflow/rules/audit.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -341,23 +341,23 @@ def check(
         for side in ("a", "b"):
             where = f"comparisons.{name}.{side}"
             _check_name(f"{where}.score", block[side]["score"], scores)
-            _check_part(config, f"{where}.model", block[side]["model"], "models")
+            check_part(config, f"{where}.model", block[side]["model"], "models")
             epsilon_of(block[side]["privacy"])
-        _check_part(config, f"comparisons.{name}.dataset", block["dataset"], "datasets")
+        check_part(config, f"comparisons.{name}.dataset", block["dataset"], "datasets")
         _check_class(config, name, known_classes)
     for name, block in config["figures"].items():
         for c in figure_comparisons(config, name):
             _check_name(f"figures.{name}.comparison", c, config["comparisons"])
         if block["kind"] in RUN_FIGURES:
             _check_name(f"figures.{name}.score", block["score"], scores)
-            _check_part(config, f"figures.{name}.dataset", block["dataset"], "datasets")
-            _check_part(config, f"figures.{name}.model", block["model"], "models")
+            check_part(config, f"figures.{name}.dataset", block["dataset"], "datasets")
+            check_part(config, f"figures.{name}.model", block["model"], "models")
     if cast(config, config["pruning"]["dataset"]) is not None:
         for privacy in config["pruning"]["privacy"]:
             _check_name("pruning.privacy", privacy, config["grid"]["privacy"])
     _check_release(config, scores)
-    _check_part(config, "pruning.dataset", config["pruning"]["dataset"], "datasets")
-    _check_part(config, "pruning.model", config["pruning"]["model"], "models")
+    check_part(config, "pruning.dataset", config["pruning"]["dataset"], "datasets")
+    check_part(config, "pruning.model", config["pruning"]["model"], "models")
 
 
 def _check_release(config: Config, scores: tuple[str, ...]) -> None:
@@ -419,7 +419,7 @@ def _training_blocks(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"{kind}.{name}.training", block.get("training", {})
 
 
-def _check_part(config: Config, where: str, name: str, kind: str) -> None:
+def check_part(config: Config, where: str, name: str, kind: str) -> None:
     """A part must be played by something that is defined, by nobody, or be in no data at all."""
     player = cast(config, name)
     if player is None or player in config[kind]:

@@ -38,8 +38,8 @@ def checkout(copy_checkout):
 
 @pytest.fixture(scope="module")
 def finished(checkout):
-    """A checkout in which the whole minimal study has been run."""
-    snakemake(checkout, "--configfile", MINIMAL)
+    """A checkout in which the whole minimal study has been run, and its audit."""
+    snakemake(checkout, "all", "audit", "--configfile", MINIMAL)
     return checkout
 
 
@@ -145,6 +145,16 @@ def test_a_released_selection_is_paid_for_and_shown_beside_the_raw_one(finished)
     assert "| ε = 4 |" in table and "| ε = 4, released |" in table
     page = (finished / "results/runs/pruned_ledger.html").read_text()
     assert "gaussian + laplace + gaussian" in page and "replace one sample by a blank one" in page
+
+
+def test_the_audit_states_its_bound_beside_the_claim(finished):
+    (audit,) = pd.read_csv(finished / "results/audit.csv").to_dict("records")
+    ledger = finished / "results/digits/resnet9/eps4/seed0/full/ledger.json"
+    claim = json.loads(ledger.read_text())["groups"][0]["epsilon"]["pld"]
+    assert audit["claimed_epsilon"] == pytest.approx(claim) and not audit["refuted"]
+    assert audit["epsilon_lower_bound"] < claim and audit["guesses"] == 10
+    assert "| lower bound |" in (finished / "results/audit.md").read_text()
+    assert not planned(finished, "audit", "--configfile", MINIMAL)
 
 
 def test_a_second_run_has_nothing_to_do(finished):

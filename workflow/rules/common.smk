@@ -4,6 +4,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 from gradval import study
+from gradval.audit_config import audited_settings, check_audit
 from gradval.class_names import OF_SOURCE
 from gradval.code import code_digest
 from gradval.schema_errors import explain
@@ -25,6 +26,7 @@ def check_config():
         sys.exit(f"config: {explain(error.__context__)}")
     try:
         study.check(config, scores=SCORES, known_classes=KNOWN_CLASSES)
+        check_audit(config)
     except study.ConfigError as error:
         sys.exit(f"config: {error}")
 
@@ -317,6 +319,25 @@ def scorecard_inputs(wildcards):
         "selections": comparison_files(COMPARISONS, "selections.csv"),
     }
     return inputs | ({"pruned": "results/runs/pruned.csv"} if PRUNED else {})
+
+
+def audit_options():
+    """What an audit does, fixed before it starts."""
+    keys = ("canaries", "guesses", "confidence")
+    return {key: config["audit"][key] for key in keys}
+
+
+def audited_runs(wildcards):
+    """The results of all audits, or one line that says why there are none."""
+    settings = audited_settings(config)
+    if not settings:
+        sys.exit("config: audit: nobody plays its data set or model: see stand_ins")
+    return [
+        file
+        for setting in settings
+        for seed in SEEDS
+        for file in run_files(setting, seed, "audit/audit.json")
+    ]
 
 
 def all_targets():

@@ -38,7 +38,7 @@ def unit_of(dataset, model):
 
 
 def job_cost(stage, dataset, model, privacy):
-    """Expected cost of one job of a stage: full or first (training), score, or retrain."""
+    """Expected cost of one job of a stage: full, first, audit, score, or retrain."""
     unit, size = unit_of(dataset, model), size_of(dataset)
     recipe = study.recipe(config, dataset, model, privacy)
     private = privacy != study.NON_PRIVATE
@@ -53,7 +53,9 @@ def job_cost(stage, dataset, model, privacy):
             removals=len(REMOVALS),
             fraction=config["pruning"]["fraction"],
         )
-    epochs = recipe["epochs" if stage == "full" else "first_epochs"]
+    if stage == "audit":
+        size = size._replace(train=size.train + config["audit"]["canaries"])
+    epochs = recipe["first_epochs" if stage == "first" else "epochs"]
     return cost.training_job(unit, size, recipe, private=private, epochs=epochs)
 
 

@@ -1,0 +1,61 @@
+rule audit_training:
+    input:
+        store=[f"{DATA}/{name}" for name in STORE_FILES],
+        plan=rules.plan_privacy.output.plan,
+    output:
+        audit=f"{RUN}/audit/audit.json",
+    log:
+        "logs/audit_training/{dataset}/{model}/{privacy}/seed{seed}.log",
+    benchmark:
+        "logs/audit_training/{dataset}/{model}/{privacy}/seed{seed}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=model_memory,
+        runtime=minutes_of("audit"),
+    params:
+        model=model_of,
+        recipe=recipe_of,
+        privacy=privacy_options,
+        audit=audit_options(),
+        code=digest("audit_training"),
+    message:
+        "Auditing the training of {wildcards.model} on {wildcards.dataset}, "
+        "{wildcards.privacy}, seed {wildcards.seed}"
+    script:
+        "../scripts/audit_training.py"
+
+
+rule build_audit:
+    input:
+        audits=audited_runs,
+    output:
+        csv="results/audit.csv",
+        md="results/audit.md",
+        html=report(
+            "results/audit.html",
+            caption="../report/audit.rst",
+            category="Privacy",
+            labels={"runs": "audit"},
+        ),
+    log:
+        "logs/build_audit.log",
+    benchmark:
+        "logs/build_audit.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
+    params:
+        code=digest("build_audit"),
+    message:
+        "Building the table of audits"
+    script:
+        "../scripts/build_audit.py"
+
+
+rule audit:
+    input:
+        rules.build_audit.output,

@@ -1,0 +1,32 @@
+"""Audit one private run: train once with canaries, and bound epsilon from below."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from gradval.files import read_json, write_json
+from gradval.jobs import job
+from gradval.privacy.plan import phases_from_dict
+from gradval.store import open_store
+from gradval.training.audit import AuditPlan, audit_training
+from gradval.training.recipe import Recipe
+from gradval.training.resume import RESUME_FILE, remove_state
+
+with job(snakemake.log[0]):
+    params, output = snakemake.params, Path(snakemake.output.audit)
+    resume = output.with_name(RESUME_FILE)
+    result = audit_training(
+        open_store(Path(snakemake.input.store[0]).parent),
+        model_options=params.model,
+        recipe=Recipe.from_config(params.recipe),
+        phase=phases_from_dict(read_json(snakemake.input.plan))["full"],
+        audit=AuditPlan(**params.audit),
+        delta=params.privacy["delta"],
+        accountant=params.privacy["accountants"][0],
+        seed=int(snakemake.wildcards.seed),
+        stream="/".join([*snakemake.wildcards, "audit"]),
+        secret=params.privacy["secret_noise"],
+        resume_path=resume,
+        code=params.code,
+    )
+    write_json(output, asdict(result))
+    remove_state(resume)
