@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gradval.audit_config import audited_settings, check_audit
 from gradval.evidence.audits import audit_markdown, audit_page, audit_table, verdict
-from gradval.study import ConfigError, Setting
+from gradval.scores import SCORES
+from gradval.study import ConfigError, Setting, audited_settings
+from gradval.study_checks import check
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
 AUDIT = {
@@ -35,7 +36,7 @@ def changed(**keys):
 
 
 def test_the_default_config_audits_the_stand_ins():
-    check_audit(CONFIG)
+    check(CONFIG, scores=tuple(SCORES), known_classes={})
     assert audited_settings(CONFIG) == [
         Setting("digits", "resnet9", privacy) for privacy in CONFIG["audit"]["privacy"]
     ]
@@ -44,7 +45,7 @@ def test_the_default_config_audits_the_stand_ins():
 def test_without_players_nothing_is_audited():
     config = deepcopy(CONFIG)
     config["stand_ins"]["cifar10"] = None
-    check_audit(config)
+    check(config, scores=tuple(SCORES), known_classes={})
     assert audited_settings(config) == []
 
 
@@ -59,7 +60,7 @@ def test_without_players_nothing_is_audited():
 )
 def test_a_wrong_block_is_one_line_that_names_the_key(keys, message):
     with pytest.raises(ConfigError, match=message):
-        check_audit(changed(**keys))
+        check(changed(**keys), scores=tuple(SCORES), known_classes={})
 
 
 def test_verdicts():

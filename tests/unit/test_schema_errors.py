@@ -45,7 +45,7 @@ def test_the_default_config_is_valid():
         (
             "sede",
             1,
-            "top level: unknown key 'sede'; allowed are comparisons, cost, datasets, figures",
+            "top level: unknown key 'sede'; allowed are audit, comparisons, cost, datasets",
         ),
         ("training.default.lr", 1.0, "training.default: unknown key 'lr'; allowed are augment"),
         (

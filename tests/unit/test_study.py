@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gradval import study
+from gradval import study, study_checks
 
 ROOT = Path(__file__).parents[2]
 CLASSES = {"digits": tuple(map(str, range(10)))}
@@ -19,7 +19,7 @@ def config():
 
 
 def check(config):
-    study.check(config, scores=SCORES, known_classes=CLASSES)
+    study_checks.check(config, scores=SCORES, known_classes=CLASSES)
 
 
 def test_default_config_runs_every_figure_and_comparison(config):

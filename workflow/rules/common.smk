@@ -3,8 +3,7 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from gradval import study
-from gradval.audit_config import audited_settings, check_audit
+from gradval import study, study_checks
 from gradval.class_names import OF_SOURCE
 from gradval.code import code_digest
 from gradval.schema_errors import explain
@@ -25,8 +24,7 @@ def check_config():
     except WorkflowError as error:
         sys.exit(f"config: {explain(error.__context__)}")
     try:
-        study.check(config, scores=SCORES, known_classes=KNOWN_CLASSES)
-        check_audit(config)
+        study_checks.check(config, scores=SCORES, known_classes=KNOWN_CLASSES)
     except study.ConfigError as error:
         sys.exit(f"config: {error}")
 
@@ -329,7 +327,7 @@ def audit_options():
 
 def audited_runs(wildcards):
     """The results of all audits, or one line that says why there are none."""
-    settings = audited_settings(config)
+    settings = study.audited_settings(config)
     if not settings:
         sys.exit("config: audit: nobody plays its data set or model: see stand_ins")
     return [
