@@ -278,6 +278,14 @@ def test_ledger_schema_names_what_is_wrong(change, message):
         ledgers.check(ledger)
 
 
+PRIVACY = {
+    "target_epsilon": 4,
+    "delta": 1e-4,
+    "accountants": ["pld", "rdp", "prv"],
+    "secret_noise": False,
+}
+
+
 def released_ledger(removal="vog_released"):
     """The ledger that the second phase after a removal writes."""
     plan = plan_phases(1437, **PLAN, target_epsilon=4, release_epsilon=1)
@@ -290,7 +298,7 @@ def released_ledger(removal="vog_released"):
     phase, statement = second_phase(
         removal,
         plan,
-        privacy={"target_epsilon": 4, "delta": 1e-4, "accountants": ["pld", "rdp", "prv"]},
+        privacy=PRIVACY,
         first_events=[first],
         releases={"vog": release_record("vog", (0, 0.1), 1.0, 1437)},
     )
@@ -325,18 +333,17 @@ def test_ledger_of_a_released_selection(tmp_path):
 
 def test_other_removals_do_not_pay_for_a_release():
     plan = plan_phases(1437, **PLAN, target_epsilon=4)
-    private = {"target_epsilon": 4, "delta": 1e-4, "accountants": ["pld"]}
     for removal, name, groups, notes in (
         ("vog", "second_pruned", {"kept": (0, 1), "removed": (0,)}, (ledgers.RAW_SELECTION,)),
         ("random", "second_pruned", {"kept": (0, 1), "removed": (0,)}, ()),
         ("none", "second_unpruned", {"everyone": (0, 1)}, ()),
     ):
         phase, statement = second_phase(
-            removal, plan, privacy=private, first_events=[{}], releases={}
+            removal, plan, privacy=PRIVACY, first_events=[{}], releases={}
         )
         assert phase == plan[name]
         assert (statement.groups, statement.notes) == (groups, notes)
-    plain = {**private, "target_epsilon": None}
+    plain = {**PRIVACY, "target_epsilon": None}
     assert second_phase("vog", plan, privacy=plain, first_events=[], releases={})[1] is None
 
 
