@@ -34,6 +34,8 @@ OTHERS = {
     "padded 1x1": ((3, 3), (1, 1), (1, 1), (1, 1), (1, 1)),
     "unpadded": ((5, 5), (3, 2), (1, 1), (0, 0), (1, 1)),
     "dilated and strided": ((9, 8), (3, 3), (2, 1), (2, 0), (2, 3)),
+    "dilated 2x2 that keeps the size": ((5, 6), (2, 2), (1, 1), (1, 1), (2, 2)),
+    "dilated 4x3 that keeps the size": ((6, 5), (4, 3), (1, 1), (3, 1), (2, 1)),
     "7x7": ((9, 9), (7, 7), (2, 2), (3, 3), (1, 1)),
 }
 LAYOUTS = KEEPING_PIXELS | OTHERS

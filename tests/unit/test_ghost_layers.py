@@ -73,6 +73,9 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "padding circular": conv(kernel_size=3, padding=(1, 2), padding_mode="circular"),
     "padding reflect": conv(kernel_size=3, padding=1, padding_mode="reflect"),
     "many channels": conv(channels=40, outputs=48, kernel_size=3, padding=1),
+    "GroupNorm without shift": lambda: nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.GroupNorm(2, 6, bias=False), nn.Softplus()
+    ),
     "GroupNorm": lambda: nn.Sequential(nn.Conv2d(3, 6, 3), nn.GroupNorm(2, 6), nn.Softplus()),
     "LayerNorm": lambda: nn.Sequential(nn.Conv2d(3, 6, 3), nn.LayerNorm([6, 4, 4]), nn.Tanh()),
     "LayerNorm without bias": lambda: nn.Sequential(

@@ -228,6 +228,26 @@ def test_missing_and_damaged_data_are_named(images: Path, tmp_path: Path) -> Non
         load(archive)
 
 
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.bz2", "tar.xz"])
+def test_a_damaged_byte_of_an_archive_never_loses_images_silently(
+    images: Path, tmp_path: Path, suffix: str
+) -> None:
+    archive = tmp_path / f"images.{suffix}"
+    kind = suffix.removeprefix("tar").removeprefix(".")
+    with tarfile.open(archive, f"w:{kind}") as tar:  # type: ignore[call-overload]
+        tar.add(images, "mine")
+        members = tar.getmembers()
+    assert len(load(archive).train) == 8
+    content = bytearray(archive.read_bytes())
+    # Of a plain archive the header in its middle; of a compressed one any byte is checked.
+    place = members[len(members) // 2].offset + 5 if suffix == "tar" else len(content) // 2
+    content[place] ^= 1
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"images.{suffix}: .*damaged") as error:
+        load(archive)
+    assert "\n" not in str(error.value)
+
+
 def test_a_wrong_checksum_is_named(images: Path) -> None:
     archive = pack(images, "images.tar")
     right = hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -359,6 +379,16 @@ def test_official_cifar10_as_folder_and_as_archive(official: Path, tmp_path: Pat
         assert not list((tmp_path / "scratch").glob("*"))
     store = load(official, source="cifar10", image_size=32, train_images=20)
     assert np.bincount(store.train.labels).tolist() == [2] * 10
+
+
+def test_official_cifar10_is_not_converted(official: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"image_size: the official CIFAR-10 has 32, not 64"):
+        load(official, source="cifar10", image_size=64)
+    archive = tmp_path / "cifar-10-python.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(official, official.name)
+    with pytest.raises(ValueError, match=r"cifar-10-python.tar.gz: wrong checksum"):
+        load(archive, source="cifar10", image_size=32, sha256="0" * 64)
 
 
 def test_damaged_official_cifar10_is_named(official: Path) -> None:

@@ -10,9 +10,14 @@ from urllib.error import URLError
 import numpy as np
 
 from gradval.class_names import CIFAR10
-from gradval.datasets.folder import STATED, image_store, split_and_class
+from gradval.datasets.folder import check_sum, image_store, split_and_class
+from gradval.datasets.image_files import DAMAGE
 from gradval.datasets.subset import stratified_subset
 from gradval.store import Split, Store
+
+# Options that mean something for the official data; the others are those of image files.
+APPLIED = ("path", "sha256", "train_images", "test_images", "subset_seed")
+IMAGE_SIZE, CHANNELS = 32, 3
 
 
 def cifar10(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
@@ -25,6 +30,10 @@ def cifar10(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
             folder in it (`cifar-10-batches-py`), or a folder or tar archive of images in the layout
             `train|test/<class>/*`.
         scratch: as in `load_source`.
+
+    Raises:
+        ValueError: as `image_store`; or the official data are asked for in another size, or with a
+            checksum where there is no file to compare.
     """
     from torchvision.datasets import CIFAR10 as Official
 
@@ -35,6 +44,7 @@ def cifar10(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
             return _official_store(name, options, Official, root)
     path = Path(given).expanduser()
     if path.name == Official.filename and path.is_file():
+        check_sum(path, options.get("sha256"))
         with tempfile.TemporaryDirectory(dir=_made(scratch)) as root:
             _extract(path, root)
             return _official_store(name, options, Official, root)
@@ -64,11 +74,17 @@ def _extract(path: Path, root: str) -> None:
     try:
         with tarfile.open(path) as archive:
             archive.extractall(root, filter="data")
-    except (tarfile.TarError, EOFError) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path}: damaged archive ({error}); fetch it anew") from error
 
 
 def _official_store(name: str, options: Mapping[str, Any], official: Any, root: str) -> Store:
+    for key, official_value in (("image_size", IMAGE_SIZE), ("channels", CHANNELS)):
+        if options.get(key, official_value) != official_value:
+            raise ValueError(
+                f"{key}: the official CIFAR-10 has {official_value}, not {options[key]}; only "
+                "image files in folders are converted"
+            )
     splits = {}
     for split in ("train", "test"):
         try:
@@ -99,7 +115,7 @@ def _official_store(name: str, options: Mapping[str, Any], official: Any, root: 
             "source": "cifar10",
             "origin": official.url,
             "md5": official.tgz_md5,
-            **{key: options[key] for key in STATED if key in options},
+            **{key: options[key] for key in APPLIED if key in options},
             "id": "split/position in the official order",
         },
     )

@@ -41,9 +41,9 @@ class Geometry:
 
     @property
     def keeps_pixels(self) -> bool:
-        """Whether each output pixel lies at the centre of its kernel's input pixels."""
+        """Whether each output pixel lies on the middle one of its kernel's input pixels."""
         return self.stride == (1, 1) and all(
-            2 * p == d * (k - 1)
+            k % 2 == 1 and 2 * p == d * (k - 1)
             for k, p, d in zip(self.kernel, self.padding, self.dilation, strict=True)
         )
 

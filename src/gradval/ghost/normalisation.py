@@ -24,9 +24,9 @@ class ChannelNormRule(LayerRule):
     def run(self, layer: Any, inputs: Tensor) -> tuple[Tensor, Tensor]:
         activation = self.normalise(layer, inputs)
         shape = (-1,) + (1,) * (inputs.dim() - 2)
-        scale, shift = layer.weight.view(shape), layer.bias.view(shape)
         # Several times faster than `addcmul`, which is slow on operands that broadcast.
-        return activation, (activation * scale).add_(shift)
+        output = activation * layer.weight.view(shape)
+        return activation, output if layer.bias is None else output.add_(layer.bias.view(shape))
 
     def per_sample_gradients(
         self, layer: Any, activation: Tensor, output_grad: Tensor, views: int = 1
@@ -35,7 +35,10 @@ class ChannelNormRule(LayerRule):
             channels = rows.flatten(2).sum(2) if rows.dim() > 2 else rows
             return channels.view(-1, views, channels.shape[1]).sum(1)
 
-        return {"weight": per_sample(output_grad * activation), "bias": per_sample(output_grad)}
+        gradients = {"weight": per_sample(output_grad * activation)}
+        if layer.bias is not None:
+            gradients["bias"] = per_sample(output_grad)
+        return gradients
 
 
 class GroupNormRule(ChannelNormRule):

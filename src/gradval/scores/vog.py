@@ -30,8 +30,6 @@ def _vog(context: ScoringContext) -> Tensor:
     if options.vog_channels == "averaged":
         maps = (gradients.mean(1, keepdim=True) for gradients in maps)
     squares, count = _squared_deviations(maps)
-    if count < 2:
-        raise ValueError(f"VoG needs at least 2 checkpoints, but there are {count}")
     if options.vog_statistic == "printed":
         per_pixel = squares / math.sqrt(count)
     else:
@@ -43,14 +41,21 @@ def _squared_deviations(maps: Iterable[Tensor]) -> tuple[Tensor, int]:
     """Sum of squared deviations from the mean, by Welford's update, and the number of maps.
 
     Two accumulators of the size of one map, whatever their number.
+
+    Raises:
+        ValueError: there are fewer than two maps.
     """
     count = 0
-    mean = squares = torch.zeros(())
-    for values in maps:
-        count += 1
+    for count, values in enumerate(maps, start=1):
+        if count == 1:
+            # On the device of the maps: CUDA's addcmul takes no scalar of the CPU.
+            mean, squares = values, torch.zeros_like(values)
+            continue
         deviations = values - mean
         mean = mean + deviations / count
         squares = torch.addcmul(squares, deviations, values - mean)
+    if count < 2:
+        raise ValueError(f"VoG needs at least 2 checkpoints, but there are {count}")
     return squares, count
 
 
