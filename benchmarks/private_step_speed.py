@@ -3,8 +3,8 @@
     python benchmarks/private_step_speed.py [--quick]
 
 Writes `docs/performance/private_step_speed.csv`. A step is a logical batch in physical batches of
-64, noise and update included; all ways run in turns on the same batch. Opacus's functorch mode is
-measured on a smaller batch, for it takes many plain steps. Takes a quarter of an hour on two cores.
+64, noise and update included; all ways run in turns on the same batch. Opacus's hooks and functorch
+are measured on a smaller batch, for they take many plain steps. Takes ten minutes on two cores.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step
 PHYSICAL = 64
 # Model, samples of the logical batch, repeats, ways.
 CASES = (
-    ("resnet9", 256, 3, ("bookkeeping", "ghost", "hooks")),
-    ("resnet18", 256, 2, ("bookkeeping", "ghost", "hooks")),
-    ("resnet9", 64, 2, ("bookkeeping", "functorch")),
-    ("resnet18", 64, 2, ("bookkeeping", "functorch")),
+    ("resnet9", 128, 5, ("bookkeeping", "ghost")),
+    ("resnet18", 128, 5, ("bookkeeping", "ghost")),
+    ("resnet9", 64, 3, ("bookkeeping", "hooks", "functorch")),
+    ("resnet18", 64, 3, ("bookkeeping", "hooks", "functorch")),
 )
 QUICK = (("resnet9", 16, 1, ("bookkeeping", "hooks")),)
 

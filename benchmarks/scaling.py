@@ -99,6 +99,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         folder = prepared(options.data, scratch)
+        if (there := len(open_store(folder).train.labels)) < max(options.sizes):
+            parser.error(
+                f"{folder} has {there} training images, {max(options.sizes)} are asked for"
+            )
         weights = [
             narrow_model(options.width, seed).state_dict() for seed in range(options.checkpoints)
         ]

@@ -55,8 +55,8 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("resnet9", 32, 16, 5, (4, 16)),
-    Case("resnet18", 32, 16, 5, (4, 16)),
+    Case("resnet9", 32, 16, 5, (1, 4, 16)),
+    Case("resnet18", 32, 16, 5, (1, 4, 16)),
     Case("resnet9", 32, 64, 3),
     Case("resnet18", 32, 64, 2, (64,)),
     Case("resnet101", 32, 8, 3),
@@ -64,6 +64,8 @@ CASES = (
     Case("resnet18", 224, 0, 3),
     Case("resnet101", 224, 0, 3),
     Case("resnext101", 224, 0, 3),
+    Case("wideresnet50", 224, 0, 1),
+    Case("wideresnet101", 224, 0, 1),
 )
 QUICK = (Case("resnet9", 32, 4, 1, (2, 4)),)
 

@@ -3,8 +3,9 @@
     python benchmarks/whole_cost.py [--quick]
 
 Measured in turns on one model and one batch, a sample: a DP-SGD step (book-keeping, noise and
-update included), the pass of loss, gradient norm and PLIS, and a checkpoint of VoG. A data set of
-any size N then costs N (pass + K VoG) once, and N epochs step for the training, so that the share
+update included), the pass of loss, gradient norm and PLIS, and VoG over K checkpoints, read from
+their file as in a study. A data set of any size N then costs N (pass + K VoG) once, and N epochs
+step for the training, so that the share
 
     (pass + K VoG) / (epochs step)
 
@@ -13,23 +14,44 @@ does not depend on N. Batches are what the workflow would choose for each. Write
 """
 
 import argparse
+import tempfile
+from pathlib import Path
 
-from measurement import interleaved_seconds, write_results
+from measurement import Run, interleaved_seconds, write_results
 from private_step_speed import step
-from score_speed import Case, plis, vog, with_batch
+from score_speed import Case, plis, problem, with_batch
+
+from gradval.scores.vog import input_gradients
+from gradval.training.checkpoints import Checkpoints, save_checkpoints
 
 MODELS = ("resnet9", "resnet18")
-LOGICAL = 256
+LOGICAL = 128
 
 
-def measure(architecture: str, logical: int, checkpoints: int, epochs: int, repeats: int) -> dict:
+def vog(case: Case, checkpoints: int, folder: Path) -> Run:
+    """VoG's gradients of a batch at every checkpoint of a file."""
+    model, images, labels = problem(case)
+    path = folder / f"{case.architecture}.safetensors"
+    save_checkpoints([model.state_dict()] * checkpoints, path)
+    model.requires_grad_(False)
+
+    def run() -> None:
+        for checkpoint in Checkpoints(path, model):
+            input_gradients(checkpoint, images, labels, "loss")
+
+    return run
+
+
+def measure(
+    architecture: str, logical: int, checkpoints: int, epochs: int, repeats: int, folder: Path
+) -> dict:
     """One row for a full-width model at 32x32."""
     case = with_batch(Case(architecture, 32))
     batch = case.batch
     runs = {
         "step": (step(architecture, logical, "bookkeeping"), logical),
         "pass": (plis(case), batch),
-        "vog": (vog(case), batch),
+        "vog": (vog(case, checkpoints, folder), batch * checkpoints),
     }
     seconds = interleaved_seconds({name: run for name, (run, _) in runs.items()}, repeats)
     ms = {name: 1e3 * seconds[name] / samples for name, (_, samples) in runs.items()}
@@ -56,10 +78,18 @@ def main() -> None:
     options = parser.parse_args()
     models, logical = (MODELS[:1], 16) if options.quick else (MODELS, LOGICAL)
     rows = []
-    for architecture in models:
-        row = measure(architecture, logical, options.checkpoints, options.epochs, options.repeats)
-        print(row, flush=True)
-        rows.append(row)
+    with tempfile.TemporaryDirectory() as folder:
+        for architecture in models:
+            row = measure(
+                architecture,
+                logical,
+                options.checkpoints,
+                options.epochs,
+                options.repeats,
+                Path(folder),
+            )
+            print(row, flush=True)
+            rows.append(row)
     if not options.quick:
         write_results("whole_cost", rows)
 
