@@ -4,8 +4,9 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
+from typing import TextIO
 
 
 @contextmanager
@@ -22,19 +23,32 @@ def job(log: str | Path) -> Iterator[None]:
     terminal = sys.stderr
     path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", buffering=1, encoding="utf-8") as file, redirect_stderr(file):
+    with _log_file(path) as file, redirect_stderr(file):
         logging.basicConfig(stream=file, level=logging.INFO, format="%(message)s", force=True)
         try:
             yield
         except (ValueError, OSError) as error:
             message = f"error: {error} (job {job_name(path)})"
-            print(message, file=file)
             print(message, file=terminal)
+            with suppress(OSError):
+                print(message, file=file)
             sys.exit(1)
         except Exception as error:
-            traceback.print_exc(file=file)
             print(f"unexpected {type(error).__name__}: {error} (see {path})", file=terminal)
+            with suppress(OSError):
+                traceback.print_exc(file=file)
             sys.exit(1)
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[TextIO]:
+    """A log open for writing, of which the last lines may be lost: its disk may be the full one."""
+    file = path.open("w", buffering=1, encoding="utf-8")
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
 
 
 def job_name(log: Path) -> str:

@@ -176,6 +176,14 @@ def test_a_batch_larger_than_the_set_takes_everyone():
     assert phase_of(100, 256, 3).sampling_rate == 1 and phase_of(100, 256, 3).steps == 3
 
 
+def test_a_delta_that_promises_nothing_is_refused():
+    options = {**PLAN, "delta": 1 / 1437}
+    with pytest.raises(ValueError, match=r"delta is \S+, but must be below 1/1437"):
+        plan_phases(1437, **options, target_epsilon=4)
+    plan = plan_phases(1437, **options, target_epsilon=None)
+    assert plan["full"].noise_multiplier is None
+
+
 def test_plan_survives_json():
     phases = plan_phases(500, **PLAN, target_epsilon=8)
     assert phases_from_dict(json.loads(json.dumps(phases_to_dict(phases)))) == phases

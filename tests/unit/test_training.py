@@ -275,6 +275,12 @@ def test_a_resumed_run_clips_as_it_began(tmp_path, monkeypatch):
     result = trainer(recipe=recipe, resume_path=path, fingerprint="x").run()
     assert result.clipping == base.clipping == "hooks"
     assert_same(result.weights, base.weights)
+    # The choice outlives even a run that is killed before its first step.
+    early = tmp_path / "early.pt"
+    assert trainer(recipe=recipe, resume_path=early, fingerprint="x").clipping == "ghost"
+    monkeypatch.setattr("gradval.training.loop.fastest_clipping", lambda *_, **__: "hooks")
+    assert trainer(recipe=recipe, resume_path=early, fingerprint="x").clipping == "ghost"
+    assert early.stat().st_mode & 0o077 == 0
 
 
 def run_weights(**options):

@@ -93,7 +93,8 @@ def plan_phases(
         -> plan.
 
     Raises:
-        ValueError: the target cannot be met.
+        ValueError: the target cannot be met, or delta is so large that publishing a random sample
+            would be private.
     """
     kept = samples - removed_count(samples, removed_fraction)
     phases = {
@@ -104,6 +105,11 @@ def plan_phases(
     }
     if target_epsilon is None:
         return phases
+    if delta >= 1 / samples:
+        raise ValueError(
+            f"delta is {delta:g}, but must be below 1/{samples}, one over the training images, or "
+            "it promises nothing; lower `delta` of the data set"
+        )
 
     def solve(free: list[str], spent: list[Event]) -> None:
         noise = calibrate_noise(

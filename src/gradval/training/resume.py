@@ -9,6 +9,7 @@ written once, to which the resume file refers by their digests. A SHA-256 sum gu
 
 import hashlib
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -101,5 +102,9 @@ def remove_state(path: str | Path) -> None:
 
 
 def _write(path: Path, *parts: bytes) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    # For nobody else's eyes: from the states of the generators the noise can be computed.
+    with (
+        atomic_path(path) as temporary,
+        open(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file,
+    ):
         file.writelines(parts)
