@@ -44,6 +44,7 @@ def test_vog_concerns_scoring_alone(package):
 
 def test_training_loop_concerns_training_alone(package):
     assert changed_by(package / "training/loop.py", "\nX = 1\n") == {
+        "audit_training",
         "train_model",
         "retrain_pruned",
     }
@@ -51,6 +52,7 @@ def test_training_loop_concerns_training_alone(package):
 
 def test_ghost_norms_concern_scores_and_training(package):
     assert changed_by(package / "ghost/conv.py", "\nX = 1\n") == {
+        "audit_training",
         "score_samples",
         "train_model",
         "retrain_pruned",
@@ -59,6 +61,7 @@ def test_ghost_norms_concern_scores_and_training(package):
 
 def test_figures_concern_only_what_is_drawn(package):
     assert changed_by(package / "figures/style.py", "\nX = 1\n") == {
+        "compare_free_scores",
         "plot_figure",
         "plot_learning_curves",
         "build_table1",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from gradval.consistency import free_score_agreement
+from gradval.consistency.free_scores import free_score_agreement
 from gradval.figures import plot_free_scores
 from gradval.figures.labels import SCORE_COLOURS
 

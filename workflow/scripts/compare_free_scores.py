@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradval.consistency import free_score_agreement
+from gradval.consistency.free_scores import free_score_agreement
 from gradval.figures import plot_free_scores, save_figure
 from gradval.files import atomic_path
 from gradval.jobs import job

@@ -10,7 +10,8 @@ class are alike in any case. So each can be had beside its chance level.
 - ``similarity``: SSIM and Bhattacharyya distance between two sets of images;
 - ``correlation``: Pearson and Spearman correlation of scores, of all, of the top, of the extremes;
 - ``comparison``: all of them for one pair of scores, and their chance levels;
-- ``free_scores``: scores collected while training against those at checkpoints.
+- ``free_scores``: scores collected while training against those at checkpoints (import it itself:
+  it needs pandas, and this package is light).
 
 Inputs are NumPy arrays or PyTorch tensors in CPU memory. Importing this package loads neither
 PyTorch nor the large parts of SciPy and scikit-image.
@@ -27,7 +28,6 @@ from gradval.consistency.comparison import (
     selection_chance,
 )
 from gradval.consistency.correlation import pearson, pearson_extremes, pearson_top, spearman
-from gradval.consistency.free_scores import free_score_agreement
 from gradval.consistency.selection import class_counts, dominant_class, overlap, select
 from gradval.consistency.similarity import bhattacharyya_distance, ssim_between, ssim_matrix
 
@@ -42,7 +42,6 @@ __all__ = [
     "compare",
     "correlation_chance",
     "dominant_class",
-    "free_score_agreement",
     "overlap",
     "pearson",
     "pearson_extremes",

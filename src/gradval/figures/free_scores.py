@@ -43,7 +43,7 @@ def plot_free_scores(
 
     Args:
         agreement: rows of `free_scores.csv`: dataset, model, privacy and the columns of
-            `gradval.consistency.free_score_agreement`.
+            `gradval.consistency.free_scores.free_score_agreement`.
         k: size of the selections, at which overlap ends.
         title, note: heading, and what a reader must know.
 
