@@ -14,6 +14,7 @@ from gradval.__main__ import main
 from gradval.privacy import ledger as ledgers
 from gradval.privacy.accountants import (
     ACCOUNTANTS,
+    NEIGHBOURING_RELATION,
     Laplace,
     SampledGaussian,
     calibrate_noise,
@@ -277,6 +278,19 @@ def test_other_files_are_refused_in_one_line(tmp_path, capsys):
         (lambda x: x["events"][0].update(bounds=[0, 1]), r"events\[0\]: .*'bounds' was unexp"),
         (lambda x: x["groups"][1].update(events=[2]), r"groups\[1\]\.events: .* only 2 events"),
         (lambda x: x.update(accountant="rdp"), r"groups\[0\]\.epsilon: rdp.* is missing"),
+        (lambda x: x["groups"][0].update(events=[0, 0, 1]), r"groups\[0\]\.events: .* non-unique"),
+        (lambda x: x["groups"][0].update(events=[0]), r"events\[1\]: in no group"),
+        (lambda x: x["groups"].pop(0), r"events\[1\]: in no group"),
+        (lambda x: x["groups"][0].update(events=[1]), r"groups: one of them must hold all 2"),
+        (
+            lambda x: x.update(neighbouring_relation=ledgers.BLANKING_RELATION),
+            r"neighbouring_relation: .* 'add or remove one sample'",
+        ),
+        (lambda x: x.update(target_epsilon=2), r"groups\[0\]\.epsilon\.pld: .* exceeds target"),
+        (
+            lambda x: x["groups"][1]["epsilon"].update(pld=math.nan),
+            r"groups\[1\]\.epsilon\.pld: nan exceeds target",
+        ),
     ],
 )
 def test_ledger_schema_names_what_is_wrong(change, message):
@@ -333,6 +347,9 @@ def test_ledger_of_a_released_selection(tmp_path):
     path = tmp_path / "ledger.json"
     path.write_text(json.dumps(ledger))
     assert all(row.agrees and row.stated is not None for row in ledgers.recompute(path))
+    forged = ledger | {"neighbouring_relation": NEIGHBOURING_RELATION}
+    with pytest.raises(ValueError, match="neighbouring_relation: .* 'replace one sample"):
+        ledgers.check(forged)
     # Less noise than was planned would be found out.
     ledger["events"][1]["noise_multiplier"] /= 1.2
     path.write_text(json.dumps(ledger))

@@ -28,6 +28,8 @@ from gradval.privacy.accountants import (
 )
 
 RELATIVE_TOLERANCE = 1e-3
+# By which a stated epsilon may exceed the target: rounding, no more.
+_TARGET_SLACK = 1e-9
 NON_PRIVATE = (
     "Trained without differential privacy: nothing derived from this run is private, neither its "
     "weights nor its scores."
@@ -119,7 +121,7 @@ def private_ledger(
     libraries = ["dp-accounting", "opacus", "torch", *(["opendp"] if released else [])]
     ledger = {
         "private": True,
-        "neighbouring_relation": BLANKING_RELATION if released else NEIGHBOURING_RELATION,
+        "neighbouring_relation": _neighbouring_relation(events),
         "delta": delta,
         "target_epsilon": target_epsilon,
         "accountant": accountants[0],
@@ -139,7 +141,10 @@ def non_private_ledger() -> dict[str, Any]:
 
 
 def check(ledger: Any, where: str = "ledger") -> None:
-    """Check a ledger against its schema, and that what it refers to is there.
+    """Check a ledger against its schema, and that it hides nothing of what it lists.
+
+    Every event counts in some group, once, and all of them in one; the neighbouring relation is
+    that of the mechanisms; no group exceeds the target under the claim's accountant.
 
     Raises:
         ValueError: it does not conform; one line that names the key.
@@ -147,12 +152,48 @@ def check(ledger: Any, where: str = "ledger") -> None:
     error = jsonschema.exceptions.best_match(_validator().iter_errors(ledger))
     if error is not None:
         raise ValueError(f"{where}: {error.json_path}: {error.message}")
-    for i, group in enumerate(ledger.get("groups", ())):
-        here = f"{where}: $.groups[{i}]"
-        if any(position >= len(ledger["events"]) for position in group["events"]):
-            raise ValueError(f"{here}.events: there are only {len(ledger['events'])} events")
-        if ledger["accountant"] not in group["epsilon"]:
-            raise ValueError(f"{here}.epsilon: {ledger['accountant']}, the claim's, is missing")
+    if ledger["private"]:
+        for i, group in enumerate(ledger["groups"]):
+            _check_group(ledger, group, f"{where}: $.groups[{i}]")
+        _check_events(ledger, where)
+
+
+def _check_group(ledger: Mapping[str, Any], group: Mapping[str, Any], here: str) -> None:
+    count, accountant = len(ledger["events"]), ledger["accountant"]
+    if any(position >= count for position in group["events"]):
+        raise ValueError(f"{here}.events: there are only {count} events")
+    if accountant not in group["epsilon"]:
+        raise ValueError(f"{here}.epsilon: {accountant}, the claim's, is missing")
+    stated, target = group["epsilon"][accountant], ledger["target_epsilon"]
+    # NaN is not below the target either.
+    if not stated <= target * (1 + _TARGET_SLACK):
+        raise ValueError(
+            f"{here}.epsilon.{accountant}: {stated} exceeds target_epsilon, which is {target}"
+        )
+
+
+def _check_events(ledger: Mapping[str, Any], where: str) -> None:
+    everything = set(range(len(ledger["events"])))
+    held = [set(group["events"]) for group in ledger["groups"]]
+    unheld = everything.difference(*held)
+    if unheld:
+        raise ValueError(f"{where}: $.events[{min(unheld)}]: in no group, so no epsilon covers it")
+    if everything not in held:
+        raise ValueError(
+            f"{where}: $.groups: one of them must hold all {len(everything)} events, or no epsilon "
+            "covers the whole run"
+        )
+    relation = _neighbouring_relation(ledger["events"])
+    if ledger["neighbouring_relation"] != relation:
+        raise ValueError(
+            f"{where}: $.neighbouring_relation: that of these mechanisms is {relation!r}"
+        )
+
+
+def _neighbouring_relation(events: Sequence[Mapping[str, Any]]) -> str:
+    """Whether scores were released, one a sample, decides."""
+    released = any(event["mechanism"] == "laplace" for event in events)
+    return BLANKING_RELATION if released else NEIGHBOURING_RELATION
 
 
 @dataclass(frozen=True)
