@@ -114,6 +114,19 @@ def test_calibrated_noise_meets_the_target_and_hardly_more(target):
     assert epsilon(events(noise / 1.002), 1e-4) > target
 
 
+def test_small_losses_need_the_finer_grid_and_get_it():
+    # On a grid of 1e-3 these are 1.1521 and 0.0593, and epsilon 0.03 needs three times the noise.
+    assert epsilon([SampledGaussian(0.001, 1.0, 30_000)], 1e-7) < 1.1
+    assert epsilon([SampledGaussian(256 / 50_000, 20.0, 2000)], 1e-5) < 0.033
+
+    def events(noise):
+        return [SampledGaussian(256 / 50_000, noise, 2000)]
+
+    noise = calibrate_noise(events, 0.03, 1e-5)
+    assert noise < 25
+    assert epsilon(events(noise), 1e-5) <= 0.03 < epsilon(events(noise / 1.002), 1e-5)
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="sampling_rate"):
         SampledGaussian(1.5, 1, 1)
@@ -348,7 +361,7 @@ def test_ledger_of_a_released_selection(tmp_path):
     path.write_text(json.dumps(ledger))
     assert all(row.agrees and row.stated is not None for row in ledgers.recompute(path))
     forged = ledger | {"neighbouring_relation": NEIGHBOURING_RELATION}
-    with pytest.raises(ValueError, match="neighbouring_relation: .* 'replace one sample"):
+    with pytest.raises(ValueError, match=r"neighbouring_relation: .* 'replace one sample"):
         ledgers.check(forged)
     # Less noise than was planned would be found out.
     ledger["events"][1]["noise_multiplier"] /= 1.2
