@@ -1,5 +1,6 @@
 """The documents speak of what is there."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -15,3 +16,16 @@ def test_every_test_that_the_privacy_page_names_exists():
         file = name or file
         path = ROOT / file if file.startswith("tests/") else ROOT / "tests/unit" / file
         assert re.search(rf"^def {test}\(", path.read_text(), re.M), f"{path.name}::{test}"
+
+
+def test_the_table_of_broken_trainings_is_what_was_measured():
+    text = (ROOT / "docs/privacy.md").read_text()
+    _, after = text.split("| mistake | right guesses of 200 | lower bound | caught |\n")
+    printed = after.split("\n\n")[0].splitlines()[1:]
+    with (ROOT / "docs/audit/variants.csv").open(newline="") as file:
+        measured = [
+            f"| {row['mistake']} | {row['correct']} | {float(row['epsilon_lower_bound']):.2f} "
+            f"| {'yes' if row['refuted'] == 'True' else 'no'} |"
+            for row in csv.DictReader(file)
+        ]
+    assert printed == measured
