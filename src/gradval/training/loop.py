@@ -304,13 +304,18 @@ class Trainer:
         try:
             yield
         except ValueError as error:
-            recipe = self.recipe
             which = f"samples {samples.min()} to {samples.max()}" if len(samples) else "no sample"
             raise TrainingDiverged(
                 f"step {self.progress.step + 1} of {self.phase.steps}, {which}: {error} "
-                f"(learning_rate {recipe.learning_rate}, batch_size {recipe.batch_size}, "
-                f"clipping_norm {recipe.clipping_norm}); lower the learning rate"
+                f"{self._remedy()}"
             ) from error
+
+    def _remedy(self) -> str:
+        recipe = self.recipe
+        return (
+            f"(learning_rate {recipe.learning_rate}, batch_size {recipe.batch_size}, "
+            f"clipping_norm {recipe.clipping_norm}); lower the learning rate"
+        )
 
     def _take_checkpoint(self) -> None:
         progress = self.progress
@@ -320,7 +325,7 @@ class Trainer:
             if not torch.isfinite(tensor).all():
                 raise TrainingDiverged(
                     f"step {progress.step} of {self.phase.steps}: the weights ({name}) are not "
-                    f"finite (learning_rate {self.recipe.learning_rate})"
+                    f"finite {self._remedy()}"
                 )
         progress.checkpoints.append(weights)
         test = evaluate(kept, self.data.test_images, self.data.test_labels)
