@@ -6,11 +6,16 @@ import os
 import resource
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from gradval.jobs import job
+from gradval.privacy.accountants import SampledGaussian
+from gradval.privacy.ledger import event_record
 from gradval.privacy.plan import PhasePlan
 from gradval.store import open_store
 from gradval.training.recipe import Recipe
@@ -42,6 +47,20 @@ RECIPE = Recipe(
 STATEMENT = PrivacyStatement(
     target_epsilon=8, delta=1e-4, accountants=("pld",), phase="full", groups={"everyone": (0,)}
 )
+FIRST = event_record(SampledGaussian(0.4, 2.0, 9), phase="first", clipping_norm=0.7, samples=40)
+SECOND = replace(
+    STATEMENT,
+    phase="second",
+    groups={"kept": (0, 1), "removed": (0,)},
+    earlier_events=(FIRST,),
+)
+# What is special about a run: its recipe, or that it is a second phase on those who are kept.
+VIEWS = {"recipe": replace(RECIPE, augmentation="flip-crop", multiplicity=2)}
+SECOND_PHASE = {
+    "phase": PhasePlan(30, 0.5, 9, 2.0),
+    "statement": SECOND,
+    "kept": np.arange(10, 40),
+}
 
 
 def train(
@@ -50,6 +69,7 @@ def train(
     noise: float | None,
     strike: tuple[int, signal.Signals] | None = None,
     largest_file: int | None = None,
+    special: dict[str, Any] | None = None,
 ) -> None:
     """Body of a training script, as in the workflow, the state being saved at every step.
 
@@ -58,6 +78,7 @@ def train(
         noise: noise multiplier; `None` for a run without privacy.
         strike: a signal that the process sends itself, and at which of its function calls and
             returns (in Python or C). If it is not reached, their number is in `events.txt`.
+        special: arguments of `train_run` in place of the usual ones.
         largest_file: bytes of a file beyond which writing fails, as on a full disk.
     """
     torch.set_num_threads(1)
@@ -75,17 +96,20 @@ def train(
                     os.kill(os.getpid(), number)
 
             sys.setprofile(profile)
+        usual: dict[str, Any] = {
+            "recipe": RECIPE,
+            "phase": PhasePlan(40, 0.4, 9, noise),
+            "statement": STATEMENT if noise is not None else None,
+        }
         train_run(
             data,
             model_options={"architecture": "resnet9", "width": 4, "groups": 2},
-            recipe=RECIPE,
-            phase=PhasePlan(40, 0.4, 9, noise),
             seed=5,
             stream="test",
             files=files,
-            statement=STATEMENT if noise is not None else None,
             progress=False,
             save_every=0,
+            **usual | (special or {}),
         )
         sys.setprofile(None)
         remove_state(files.resume)

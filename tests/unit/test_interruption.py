@@ -8,7 +8,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from interruption import run
+from interruption import SECOND_PHASE, VIEWS, run
 
 from gradval.store import Split, Store, write_store
 from gradval.training.resume import ResumeFiles, remove_state
@@ -82,6 +82,26 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
     # The runs did go on from one another, from several different steps.
     assert len(set(resumed)) >= 2
     assert contents(folder) == expected
+
+
+@pytest.mark.parametrize("kind", ["views", "second phase"])
+def test_so_does_a_killed_second_phase_and_one_of_several_views(store, undisturbed, tmp_path, kind):
+    special = VIEWS
+    if kind == "second phase":
+        weights = tmp_path / "first.safetensors"
+        weights.write_bytes(undisturbed[1.1][0]["weights.safetensors"])
+        special = SECOND_PHASE | {"initial_weights": weights}
+    straight, folder = tmp_path / "straight", tmp_path / "run"
+    assert run(store, straight, 1.1, NEVER, special=special) == 0
+    calls = int(straight.with_suffix(".events").read_text())
+    # What is done is not repeated, so a third time it might end before it is killed.
+    for _ in range(2):
+        code = run(store, folder, 1.1, (calls // 3, signal.SIGKILL), special=special)
+        assert code == -signal.SIGKILL
+    assert run(store, folder, 1.1, special=special) == 0
+    assert "resumed after step" in log_of(folder)
+    assert contents(folder) == contents(straight)
+    assert contents(folder) != undisturbed[1.1][0]
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "checkpoints.safetensors"])
