@@ -397,7 +397,7 @@ def test_noise_scale_and_spent_epsilon():
 
 def test_noise_falls_as_the_target_rises():
     noises = [
-        plan_phases(1437, **PLAN, target_epsilon=target)["full"].noise_multiplier
+        calibrate_noise(lambda noise: [SampledGaussian(0.18, noise, 168)], target, 1e-4)
         for target in (1, 4, 8)
     ]
     assert all(a > b for a, b in pairwise(noises))
