@@ -54,7 +54,7 @@ def runs(cluster, checkout, submit):
         "--retries=0",
         config=config,
     )
-    failing.wait(timeout=180)
+    failing.wait(timeout=400)
     study.wait(timeout=400)
     return {"study": study, "failing": failing, "slow": slow}
 
