@@ -13,7 +13,7 @@ import statistics
 from typing import NamedTuple
 
 import torch
-from measurement import Run, interleaved_rounds, write_results
+from measurement import Run, interleaved_rounds, report
 from private_step_speed import make_step
 
 from gradval.models import build_model
@@ -98,14 +98,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one small case, nothing written")
     quick = parser.parse_args().quick
-    rows = []
-    for case in QUICK if quick else CASES:
-        for way in (None, "bookkeeping"):
-            row = measure(case, way)
-            print(row, flush=True)
-            rows.append(row)
-    if not quick:
-        write_results("free_scores", rows)
+    rows = (
+        measure(case, way) for case in (QUICK if quick else CASES) for way in (None, "bookkeeping")
+    )
+    report("free_scores", rows, write=not quick)
 
 
 if __name__ == "__main__":

@@ -137,6 +137,22 @@ def _synchronise() -> None:
         torch.cuda.synchronize()
 
 
+def report(name: str, rows: Iterable[Mapping[str, Any]], *, write: bool) -> None:
+    """Print each row as it is measured, and write all so far, so that an end too soon loses none.
+
+    Args:
+        name: of the file, see `write_results`.
+        rows: measured one after another.
+        write: whether to write anything.
+    """
+    done = []
+    for row in rows:
+        print(row, flush=True)
+        done.append(row)
+        if write:
+            write_results(name, done)
+
+
 def write_results(name: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write `docs/performance/<name>.csv`, and beside it on what machine it was measured."""
     rows = list(rows)

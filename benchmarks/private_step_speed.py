@@ -8,9 +8,10 @@ are measured on a smaller batch, for they take many plain steps. Takes ten minut
 """
 
 import argparse
+from collections.abc import Iterator
 
 import torch
-from measurement import Run, interleaved_seconds, peak_memory, write_results
+from measurement import Run, interleaved_seconds, peak_memory, report
 from score_speed import Case, problem
 from torch import nn
 
@@ -56,31 +57,31 @@ def make_step(model: nn.Module, samples: int, way: str | None, *, observe: bool 
     )
 
 
+def measure(architecture: str, samples: int, repeats: int, ways: tuple[str, ...]) -> Iterator[dict]:
+    """One row a way, the plain step first."""
+    names = {"plain step": None, **{way: way for way in ways}}
+    runs = {name: step(architecture, samples, way) for name, way in names.items()}
+    seconds = interleaved_seconds(runs, repeats)
+    del runs
+    for name, way in names.items():
+        yield {
+            "model": architecture,
+            "logical_batch": samples,
+            "physical_batch": PHYSICAL,
+            "way": name,
+            "seconds": round(seconds[name], 3),
+            "plain_steps": round(seconds[name] / seconds["plain step"], 2),
+            "peak_mib": round(peak_memory(step, architecture, samples, way).rise),
+        }
+
+
 def main() -> None:
     """Measure every case and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one small case, nothing written")
     quick = parser.parse_args().quick
-    rows = []
-    for architecture, samples, repeats, ways in QUICK if quick else CASES:
-        names = {"plain step": None, **{way: way for way in ways}}
-        runs = {name: step(architecture, samples, way) for name, way in names.items()}
-        seconds = interleaved_seconds(runs, repeats)
-        del runs
-        for name, way in names.items():
-            row = {
-                "model": architecture,
-                "logical_batch": samples,
-                "physical_batch": PHYSICAL,
-                "way": name,
-                "seconds": round(seconds[name], 3),
-                "plain_steps": round(seconds[name] / seconds["plain step"], 2),
-                "peak_mib": round(peak_memory(step, architecture, samples, way).rise),
-            }
-            print(row, flush=True)
-            rows.append(row)
-    if not quick:
-        write_results("private_step_speed", rows)
+    rows = (row for case in (QUICK if quick else CASES) for row in measure(*case))
+    report("private_step_speed", rows, write=not quick)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measurement import AnonymousPeak, in_fresh_process, status_mebibytes, write_results
+from measurement import AnonymousPeak, in_fresh_process, report, status_mebibytes
 
 from gradval.datasets import load_source
 from gradval.loading import NormalisedImages
@@ -95,7 +95,6 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=int, default=5, help="K of VoG")
     parser.add_argument("--dry-run", action="store_true", help="write no results")
     options = parser.parse_args()
-    rows = []
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         folder = prepared(options.data, scratch)
@@ -106,15 +105,17 @@ def main() -> None:
         weights = [
             narrow_model(options.width, seed).state_dict() for seed in range(options.checkpoints)
         ]
-        save_checkpoints(weights, scratch / "checkpoints.safetensors")
-        for images in options.sizes:
-            row = in_fresh_process(
-                measure, folder, scratch / "checkpoints.safetensors", options.width, images
-            )
-            print(row, flush=True)
-            rows.append({"width": options.width, "checkpoints": options.checkpoints, **row})
-    if not options.dry_run:
-        write_results("scaling", rows)
+        file = scratch / "checkpoints.safetensors"
+        save_checkpoints(weights, file)
+        rows = (
+            {
+                "width": options.width,
+                "checkpoints": options.checkpoints,
+                **in_fresh_process(measure, folder, file, options.width, images),
+            }
+            for images in options.sizes
+        )
+        report("scaling", rows, write=not options.dry_run)
 
 
 if __name__ == "__main__":

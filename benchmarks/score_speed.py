@@ -19,11 +19,11 @@ batch; the unit is a plain training step (forward, backward to all weights) on t
 import argparse
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from measurement import Run, interleaved_seconds, peak_memory, write_results
+from measurement import Run, interleaved_seconds, peak_memory, report
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
@@ -194,7 +194,7 @@ def fastest_chunk(case: Case) -> int:
     return int(min(times, key=times.__getitem__))
 
 
-def measure(case: Case) -> list[dict[str, object]]:
+def measure(case: Case) -> Iterator[dict[str, object]]:
     """One row a method."""
     case = with_batch(case)
     makers: dict[str, tuple[Callable[..., Run], tuple[object, ...]]] = {
@@ -212,10 +212,9 @@ def measure(case: Case) -> list[dict[str, object]]:
     runs = {name: make(*arguments) for name, (make, arguments) in makers.items()}
     seconds = interleaved_seconds(runs, case.repeats)
     del runs
-    rows = []
     for name, (make, arguments) in makers.items():
         peak = peak_memory(make, *arguments)
-        row = {
+        yield {
             "model": case.architecture,
             "image_size": case.image_size,
             "batch": case.batch,
@@ -225,9 +224,6 @@ def measure(case: Case) -> list[dict[str, object]]:
             "peak_mib": round(peak.rise),
             "process_mib": round(peak.whole),
         }
-        print(row, flush=True)
-        rows.append(row)
-    return rows
 
 
 def main() -> None:
@@ -235,11 +231,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one small case, nothing written")
     quick = parser.parse_args().quick
-    rows: list[dict[str, object]] = []
-    for case in QUICK if quick else CASES:
-        rows += measure(case)
-        if not quick:
-            write_results("score_speed", rows)
+    rows = (row for case in (QUICK if quick else CASES) for row in measure(case))
+    report("score_speed", rows, write=not quick)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from measurement import Run, interleaved_seconds, write_results
+from measurement import Run, interleaved_seconds, report
 from private_step_speed import step
 from score_speed import Case, plis, problem, with_batch
 
@@ -77,21 +77,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one small case, nothing written")
     options = parser.parse_args()
     models, logical = (MODELS[:1], 16) if options.quick else (MODELS, LOGICAL)
-    rows = []
+    sizes = (logical, options.checkpoints, options.epochs, options.repeats)
     with tempfile.TemporaryDirectory() as folder:
-        for architecture in models:
-            row = measure(
-                architecture,
-                logical,
-                options.checkpoints,
-                options.epochs,
-                options.repeats,
-                Path(folder),
-            )
-            print(row, flush=True)
-            rows.append(row)
-    if not options.quick:
-        write_results("whole_cost", rows)
+        rows = (measure(architecture, *sizes, Path(folder)) for architecture in models)
+        report("whole_cost", rows, write=not options.quick)
 
 
 if __name__ == "__main__":
