@@ -3,6 +3,7 @@
 Narrow models and tiny images, so that the deep ones take seconds too.
 """
 
+from copy import deepcopy
 from functools import cache
 
 import pytest
@@ -14,6 +15,7 @@ from gradval.ghost import covers
 from gradval.models import ARCHITECTURES, build_model
 from gradval.scores import score_samples
 from gradval.scores.vog import input_gradients
+from gradval.training.steps import BookKeepingStep
 
 LABELS = torch.tensor([2, 0, 1])
 # Largest relative deviation of any number.
@@ -72,3 +74,32 @@ def test_input_gradients_equal_the_naive_loop(name: str, dtype: torch.dtype, tar
     found = input_gradients(tiny(name).to(dtype), images().to(dtype), LABELS, target)
     deviation = reference.relative_error(found.double(), expected)
     assert deviation < TOLERANCES[dtype]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(("channels", "size"), [(3, 32), (1, 224)])
+def test_full_width_models_take_a_private_step_and_are_scored_at_their_real_size(
+    name, channels, size
+):
+    model = build_model(name, channels=channels, classes=3, image_size=size, groups=16, seed=0)
+    pixels = torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(2))
+    before = [parameter.clone() for parameter in model.parameters()]
+    step = BookKeepingStep(
+        model,
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        1.0,
+        noise_multiplier=0.0,
+        clipping_norm=1.0,
+        generator=torch.Generator(),
+    )
+    step.accumulate(pixels, LABELS[:1])
+    step.update()
+    moved = [a - b for a, b in zip(model.parameters(), before, strict=True)]
+    # Learning rate times the clipping norm, to which a fresh model's gradient is cut.
+    assert float(nn.utils.get_total_norm(moved)) == pytest.approx(0.1, rel=1e-3)
+    del before, moved, step
+    checkpoint = deepcopy(model)
+    scores = score_samples(model, [checkpoint] * 2, pixels, LABELS[:1])
+    assert all(value.isfinite().all() and value.shape == (1,) for value in scores.values())
+    assert float(scores["grad_norm"]) > 0 and float(scores["plis"]) > 0
+    assert float(scores["vog"]) == 0  # of two checkpoints that are the same
