@@ -15,9 +15,12 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def copy_checkout(tmp_path_factory):
-    """Function that copies parts of the checkout into a new folder and returns it."""
+    """Function that copies parts of the checkout into a new folder and returns it.
 
-    def copy(parts):
+    With `save_every`, trainings of the copy save their state after so many seconds.
+    """
+
+    def copy(parts, save_every=None):
         folder = tmp_path_factory.mktemp("checkout")
         for part in parts:
             source, target = ROOT / part, folder / part
@@ -26,6 +29,11 @@ def copy_checkout(tmp_path_factory):
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, target)
+        if save_every is not None:
+            loop = folder / "src/gradval/training/loop.py"
+            text = loop.read_text()
+            assert "SAVE_EVERY_SECONDS = 60.0" in text
+            loop.write_text(text.replace("SECONDS = 60.0", f"SECONDS = {save_every}"))
         return folder
 
     return copy
