@@ -9,8 +9,6 @@ import numpy as np
 from gradval.consistency import select
 from gradval.privacy.plan import removed_count
 
-CONTROLS = ("random", "none")
-
 
 def kept_samples(
     removal: str,

@@ -18,7 +18,9 @@ PRIVACY_PATTERN = r"nonprivate|eps\d+(?:\.\d+)?"
 COMPARISON_KINDS = ("comparison", "ordering", "dominant_class")
 # Kinds of figures that show one run; the others show comparisons.
 RUN_FIGURES = ("distribution", "extremes")
-REMOVAL_CONTROLS = ("random", "none")
+# The scores of the paper, in its order, and the controls of its Table 1.
+SCORES = ("loss", "grad_norm", "vog", "plis")
+CONTROLS = ("random", "none")
 RELEASED = "_released"
 
 
@@ -211,12 +213,21 @@ def removals(config: Config, score_names: tuple[str, ...]) -> tuple[str, ...]:
     kinds = {"raw": "", "released": RELEASED}
     suffixes = [kinds[kind] for kind in config["pruning"]["selection"]]
     by_score = [name + suffix for suffix in suffixes for name in score_names]
-    return (*by_score, *REMOVAL_CONTROLS)
+    return (*by_score, *CONTROLS)
 
 
 def score_of(removal: str) -> tuple[str, bool]:
     """The score (or control) of a removal, and whether it is the score as released under DP."""
     return removal.removesuffix(RELEASED), removal.endswith(RELEASED)
+
+
+def removal_order(removal: str) -> tuple[int, bool, int, str]:
+    """Sort key: the paper's scores, others by name, the controls; raw before released scores."""
+    name, released = score_of(removal)
+    for position, group in ((0, SCORES), (2, CONTROLS)):
+        if name in group:
+            return position, released, group.index(name), ""
+    return 1, released, 0, name
 
 
 def releases_scores(config: Config) -> bool:

@@ -19,10 +19,8 @@ from gradval.evidence.intervals import by_seed, paired_difference, summarise
 from gradval.evidence.markup import html_cell, html_page, latex_text, markdown_table
 from gradval.evidence.results import checked
 from gradval.files import write_text
-from gradval.study import RELEASED, score_of
+from gradval.study import CONTROLS, RELEASED, removal_order, score_of
 
-SCORES = ("loss", "grad_norm", "vog", "plis")
-CONTROLS = ("random", "none")
 LABELS: Mapping[str, str] = {
     **{"loss": "Loss", "grad_norm": "Gradient norm", "vog": "VoG", "plis": "PLIS"},
     **{"random": "Random", "none": "No removal", "nonprivate": "Non-private"},
@@ -87,7 +85,7 @@ def _level(runs: pd.DataFrame, privacy: str) -> Iterator[dict[str, str | float]]
 
     random = 100 * column("test_accuracy", "random")
     whole = column("training_seconds", "none")
-    for removal in sorted(runs["removal"].unique(), key=_removal_order):
+    for removal in sorted(runs["removal"].unique(), key=removal_order):
         accuracy = 100 * column("test_accuracy", removal)
         test = summarise(accuracy)
         # Against itself a difference of exactly zero would look like a result.
@@ -182,15 +180,6 @@ def privacy_order(privacy: str) -> float:
     return float(match[1])
 
 
-def _removal_order(removal: str) -> tuple[int, bool, int, str]:
-    """The paper's scores, then others by name, then the controls; raw before released scores."""
-    name, released = score_of(removal)
-    for position, group in ((0, SCORES), (2, CONTROLS)):
-        if name in group:
-            return position, released, group.index(name), ""
-    return 1, released, 0, name
-
-
 # --- rendering ----------------------------------------------------------------------------------
 
 
@@ -220,7 +209,7 @@ def _sheet(
     labels: Mapping[str, str],
 ) -> Sheet:
     names = {score_of(removal)[0] for removal in table["removal"]}
-    removals = sorted(names, key=_removal_order)
+    removals = sorted(names, key=removal_order)
     cells = {(row.privacy, row.removal): row for row in table.itertuples()}
 
     def block(heading: str, text: Callable[[str, str], str]) -> Block:

@@ -20,8 +20,9 @@ from matplotlib.text import Text
 from sklearn.datasets import load_digits
 
 from gradval import figures
-from gradval.figures.labels import COMMON_COLOUR, CONTROLS, SCORE_COLOURS, score_colours
+from gradval.figures.labels import COMMON_COLOUR, SCORE_COLOURS, score_colours
 from gradval.figures.style import GREY
+from gradval.study import CONTROLS
 
 DIGITS = load_digits()
 IMAGES = np.round(DIGITS.images * 255 / 16).astype(np.uint8)[:, None]

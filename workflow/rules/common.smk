@@ -8,7 +8,7 @@ from gradval.class_names import OF_SOURCE
 from gradval.code import code_digest
 from gradval.schema_errors import explain
 
-SCORES = ("loss", "grad_norm", "vog", "plis")
+SCORES = study.SCORES
 # Classes that are known before the data set is prepared.
 KNOWN_CLASSES = {
     name: OF_SOURCE[block["source"]]

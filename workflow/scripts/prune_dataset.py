@@ -4,8 +4,8 @@ import pandas as pd
 
 from gradval.files import atomic_path
 from gradval.jobs import job
-from gradval.pruning import CONTROLS, kept_samples
-from gradval.study import score_of
+from gradval.pruning import kept_samples
+from gradval.study import CONTROLS, score_of
 
 with job(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from gradval.study import score_of
+from gradval.study import removal_order, score_of
 
 # The four scores of the paper, then the two controls of Table 1; figures keep this order.
 SCORE_LABELS = {
@@ -47,7 +47,6 @@ SCORE_COLOURS = {
 }
 SPARE_COLOURS = ("#CC79A7", "#F0E442")  # for scores that users add
 COMMON_COLOUR = "#009E73"  # what two selections have in common; no score has it
-CONTROLS = ("random", "none")
 
 _PRIVACY = re.compile(r"eps(\d+(?:\.\d+)?)")
 
@@ -104,14 +103,7 @@ def score_order(names: Iterable[str]) -> list[str]:
 
     Raw scores stand before released ones.
     """
-    known = list(SCORE_LABELS)
-
-    def place(name: str) -> tuple[int, bool, int, str]:
-        score, released = score_of(name)
-        group = 2 if score in CONTROLS else 0 if score in known else 1
-        return group, released, known.index(score) if score in known else 0, score
-
-    return sorted(set(names), key=place)
+    return sorted(set(names), key=removal_order)
 
 
 def score_colours(names: Iterable[str]) -> dict[str, str]:

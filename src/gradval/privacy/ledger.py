@@ -117,8 +117,8 @@ def private_ledger(
         }
         for name, positions in groups.items()
     ]
-    released = any(event["mechanism"] == "laplace" for event in events)
-    libraries = ["dp-accounting", "opacus", "torch", *(["opendp"] if released else [])]
+    libraries = ["dp-accounting", "opacus", "torch"]
+    libraries += ["opendp"] if _releases_scores(events) else []
     ledger = {
         "private": True,
         "neighbouring_relation": _neighbouring_relation(events),
@@ -191,9 +191,11 @@ def _check_events(ledger: Mapping[str, Any], where: str) -> None:
 
 
 def _neighbouring_relation(events: Sequence[Mapping[str, Any]]) -> str:
-    """Whether scores were released, one a sample, decides."""
-    released = any(event["mechanism"] == "laplace" for event in events)
-    return BLANKING_RELATION if released else NEIGHBOURING_RELATION
+    return BLANKING_RELATION if _releases_scores(events) else NEIGHBOURING_RELATION
+
+
+def _releases_scores(events: Sequence[Mapping[str, Any]]) -> bool:
+    return any(event["mechanism"] == "laplace" for event in events)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from gradval.models import model_for
 from gradval.privacy.accountants import NEIGHBOURING_RELATION, SampledGaussian, epsilon
 from gradval.privacy.audit import count_correct, epsilon_lower_bound, guess_inclusion
 from gradval.privacy.plan import PhasePlan
-from gradval.store import Store, sha256_of_array
+from gradval.store import Store
 from gradval.training.canaries import CanaryModel, canary_scores, insert_canaries
 from gradval.training.loop import Trainer
 from gradval.training.recipe import Recipe, derive_seed
@@ -91,7 +91,7 @@ def audit_training(
 
     Args:
         store: the data set.
-        model_options: `architecture`, `width`, `groups`.
+        model_options: as in `gradval.models.model_for`.
         recipe: hyper-parameters.
         phase: the private phase that is audited. Its rate, noise and steps are executed; places for
             canaries join the samples.
@@ -130,10 +130,11 @@ def audit_training(
         secret=secret,
         resume_path=resume_path,
         fingerprint=fingerprint_of(
-            data=[store.name, store.mean, store.std, sha256_of_array(data.images.images)],
+            store,
+            data,
+            recipe,
+            phase,
             model=model_options,
-            recipe=asdict(recipe),
-            phase=asdict(phase),
             seed=seed,
             stream=stream,
             secret=secret,

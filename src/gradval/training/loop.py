@@ -163,7 +163,7 @@ class Trainer:
         self.step_kind = self._make_step()
         if saved:
             self._restore(*saved)
-        elif recipe.clipping == "auto":
+        elif self.clipping is not None and recipe.clipping == "auto":
             # At once: the next measurement might find another way, whose rounding differs.
             self._save()
         self._resumed_at = self.progress.step

@@ -147,12 +147,12 @@ def train_run(
         model.load_state_dict(load_weights(initial_weights))
     secret = statement is not None and statement.secret_noise
     fingerprint = fingerprint_of(
-        data=[store.name, store.mean, store.std, sha256_of_array(data.images.images)],
-        labels=sha256_of_array(data.labels.cpu().numpy()),
-        initial_weights=None if initial_weights is None else sha256_of(initial_weights),
+        store,
+        data,
+        recipe,
+        phase,
         model=model_options,
-        recipe=asdict(recipe),
-        phase=asdict(phase),
+        initial_weights=None if initial_weights is None else sha256_of(initial_weights),
         seed=seed,
         stream=stream,
         secret=secret,
@@ -191,8 +191,24 @@ def _training_data(store: Store, kept: np.ndarray | None, device: torch.device) 
     )
 
 
-def fingerprint_of(**parts: Any) -> str:
-    """A digest of named plain values, for a resume state that must not outlive any of them."""
+def fingerprint_of(
+    store: Store, data: TrainingData, recipe: Recipe, phase: PhasePlan, **others: Any
+) -> str:
+    """A digest of all that a run depends on, for a resume state that must not outlive any of it.
+
+    Args:
+        store: the data set.
+        data: the part of it that is trained on.
+        recipe, phase: hyper-parameters and plan.
+        others: plain values by their names.
+    """
+    parts = {
+        "data": [store.name, store.mean, store.std, sha256_of_array(data.images.images)],
+        "labels": sha256_of_array(data.labels.cpu().numpy()),
+        "recipe": asdict(recipe),
+        "phase": asdict(phase),
+        **others,
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=dict).encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from gradval.privacy.ledger import RAW_SELECTION, RELEASED_SELECTION
 from gradval.privacy.plan import PhasePlan
-from gradval.study import REMOVAL_CONTROLS, score_of
+from gradval.study import CONTROLS, score_of
 from gradval.training.run import PrivacyStatement
 
 Event = Mapping[str, Any]
@@ -37,7 +37,7 @@ def second_phase(
         plan = "second_released" if released else "second_pruned"
         groups = {"kept": everything, "removed": everything[:-1]}
     notes: tuple[str, ...] = ()
-    if removal not in REMOVAL_CONTROLS:
+    if removal not in CONTROLS:
         notes = (RELEASED_SELECTION if released else RAW_SELECTION,)
     statement = PrivacyStatement.of(
         privacy, phase="second", groups=groups, earlier_events=tuple(before), notes=notes
