@@ -7,6 +7,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
+def test_every_link_to_a_file_leads_somewhere():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text())
+    ]
+    assert len(links) > 30
+    missing = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
 def test_every_test_that_the_privacy_page_names_exists():
     text = (ROOT / "docs/privacy.md").read_text()
     cited = re.findall(r"`((?:tests/)?[\w/]*\.py)?::(\w+)`", text)
