@@ -15,6 +15,7 @@ does not depend on N. Batches are what the workflow would choose for each. Write
 
 import argparse
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 
 from measurement import Run, interleaved_seconds, report
@@ -32,7 +33,7 @@ def vog(case: Case, checkpoints: int, folder: Path) -> Run:
     """VoG's gradients of a batch at every checkpoint of a file."""
     model, images, labels = problem(case)
     path = folder / f"{case.architecture}.safetensors"
-    save_checkpoints([model.state_dict()] * checkpoints, path)
+    save_checkpoints([deepcopy(model.state_dict()) for _ in range(checkpoints)], path)
     model.requires_grad_(False)
 
     def run() -> None:

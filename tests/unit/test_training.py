@@ -386,6 +386,15 @@ def test_a_finite_loss_with_a_gradient_that_is_not_stops_the_run(kind):
         job._take_step()
 
 
+def test_weights_that_are_not_finite_are_never_a_checkpoint():
+    job = trainer()
+    with torch.no_grad():
+        job.model[-1].weight[0, 0] = torch.inf
+    with pytest.raises(TrainingDiverged, match=r"step 0 of 9: the weights \(.+weight\) are not"):
+        job._take_checkpoint()
+    assert job.progress.checkpoints == [] == job.progress.metrics
+
+
 @pytest.mark.parametrize("noise", [None, 0.5])
 def test_divergence_writes_no_file_of_the_run(tmp_path, noise):
     rng = np.random.default_rng(0)

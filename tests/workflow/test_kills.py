@@ -1,4 +1,4 @@
-"""Snakemake killed in the middle of a training, and the same command again."""
+"""Snakemake killed in the middle of every kind of training, and the same command again."""
 
 import os
 import re
@@ -6,16 +6,94 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import pytest
 
 PARTS = ("Snakefile", "config.yaml", "workflow", "src", "tests/workflow", "profiles", "envs")
-RUN = "results/digits/resnet9/eps4/seed0/full"
-LOG = "logs/train_model/digits/resnet9/eps4/seed0/full.log"
-COMMAND = [
-    *(sys.executable, "-m", "snakemake", "--cores", "1", f"{RUN}/weights.safetensors"),
-    *("--configfile", "tests/workflow/kills.yaml"),
-]
+RUN = "digits/resnet9/eps4/seed0"
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A checkout and the job in it that is killed.
+
+    Attributes:
+        checkout: where the commands are run.
+        rule: of the job.
+        folder: what it leaves, below `results/<RUN>`.
+        target: file below `folder` that is asked for; the state to resume from lies beside it.
+    """
+
+    checkout: os.PathLike
+    rule: str
+    folder: str
+    target: str
+
+    @property
+    def results(self):
+        return self.checkout / "results" / RUN / self.folder
+
+    @property
+    def state(self):
+        return (self.results / self.target).with_name("resume.pt")
+
+    @property
+    def output(self):
+        return (self.checkout / "snakemake.out").read_text()[-4000:]
+
+    def start(self, *arguments):
+        """Snakemake in a session of its own, so that it can be killed with all that it started."""
+        target = f"results/{RUN}/{self.folder}/{self.target}"
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", target]
+        command += ["--configfile", "tests/workflow/kills.yaml", *arguments]
+        return subprocess.Popen(
+            command,
+            cwd=self.checkout,
+            env={**os.environ, "PYTHONPATH": ""},
+            stdout=(self.checkout / "snakemake.out").open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def again(self):
+        """The same command once more; a Snakemake that was killed too has left its lock."""
+        assert self.start("--unlock").wait(timeout=60) == 0
+        return self.start()
+
+    def finish(self, process):
+        """What the job leaves that must not depend on when it was killed."""
+        assert process.wait(timeout=300) == 0, self.output
+        skipped = ("timing.json", "resume")
+        return {
+            str(path.relative_to(self.results)): path.read_bytes()
+            for path in self.results.rglob("*")
+            if path.is_file() and not path.name.startswith(skipped)
+        }
+
+    def kill(self, process, number, further_steps):
+        """Let some steps be saved and send a signal to everything that Snakemake started."""
+        writes, last = 0, self.saved()
+        while writes < further_steps:
+            assert process.poll() is None, self.output
+            now = self.saved()
+            writes, last = writes + (now != last), now
+            time.sleep(0.002)
+        os.killpg(process.pid, number)
+        process.wait(timeout=60)
+        assert process.returncode != 0
+
+    def saved(self):
+        return self.state.stat().st_mtime_ns if self.state.exists() else 0
+
+    def resumed_at(self):
+        """Step at which the last training of the job went on."""
+        log = self.checkout / "logs" / self.rule / f"{RUN}{self.log_suffix}.log"
+        return int(re.findall(r"resumed after step (\d+) of", log.read_text())[-1])
+
+    @property
+    def log_suffix(self):
+        return "/full" if self.rule == "train_model" else ""
 
 
 @pytest.fixture(scope="module")
@@ -24,59 +102,24 @@ def checkout(copy_checkout):
     return copy_checkout(PARTS, save_every=0.0)
 
 
-def start(checkout, *arguments):
-    """Snakemake in a session of its own, so that it can be killed with all that it started."""
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": ""},
-        stdout=(checkout / "snakemake.out").open("w"),
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-
-
-def again(checkout):
-    """The same command once more; a Snakemake that was killed too has left its lock."""
-    assert start(checkout, "--unlock").wait(timeout=60) == 0
-    return start(checkout)
-
-
-def finish(process, checkout):
-    assert process.wait(timeout=300) == 0, (checkout / "snakemake.out").read_text()[-4000:]
-    return contents(checkout / RUN)
-
-
-def contents(folder):
-    """What a training leaves that must not depend on when it was killed."""
-    skipped = ("timing.json", "resume")
-    return {p.name: p.read_bytes() for p in folder.iterdir() if not p.name.startswith(skipped)}
-
-
-def kill(process, checkout, number, further_steps):
-    """Let some steps be saved and send a signal to everything that Snakemake started."""
-    state = checkout / RUN / "resume.pt"
-    writes, last = 0, state.stat().st_mtime_ns if state.exists() else 0
-    while writes < further_steps:
-        assert process.poll() is None, (checkout / "snakemake.out").read_text()[-4000:]
-        now = state.stat().st_mtime_ns if state.exists() else 0
-        writes, last = writes + (now != last), now
-        time.sleep(0.002)
-    os.killpg(process.pid, number)
-    process.wait(timeout=60)
-    assert process.returncode != 0
-
-
-def resumed_at(checkout):
-    return int(re.search(r"resumed after step (\d+) of", (checkout / LOG).read_text()).group(1))
-
-
-def test_snakemake_killed_twice_in_one_training_ends_with_the_same_bytes(checkout):
-    expected = finish(start(checkout), checkout)
-    (checkout / RUN).rename(checkout / "undisturbed")
-    kill(start(checkout), checkout, signal.SIGKILL, further_steps=7)
-    kill(again(checkout), checkout, signal.SIGTERM, further_steps=11)
-    first = resumed_at(checkout)
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("train_model", "full", "weights.safetensors"),
+        # The second of the job's trainings, so that a finished one is there already.
+        ("retrain_pruned", "pruned", "grad_norm/weights.safetensors"),
+        ("audit_training", "audit", "audit.json"),
+    ],
+    ids=lambda case: case[0],
+)
+def test_snakemake_killed_twice_in_one_job_ends_with_the_same_bytes(checkout, case):
+    job = Killed(checkout, *case)
+    expected = job.finish(job.start())
+    assert expected
+    job.results.rename(checkout / f"undisturbed-{job.rule}")
+    job.kill(job.start(), signal.SIGKILL, further_steps=7)
+    job.kill(job.again(), signal.SIGTERM, further_steps=11)
+    first = job.resumed_at()
     assert first >= 6
-    assert finish(again(checkout), checkout) == expected
-    assert resumed_at(checkout) > first
+    assert job.finish(job.again()) == expected
+    assert job.resumed_at() > first
