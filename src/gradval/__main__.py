@@ -31,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check_ledger(path: str) -> int:
-    """Print a ledger's epsilons beside the same from its events; 1 if one disagrees, else 0.
+    """Print a ledger's epsilons beside the same from its events, and its notes.
+
+    Returns:
+        1 if an epsilon disagrees or is above the target, else 0.
 
     Raises:
         ValueError, OSError: the file is not a ledger, or cannot be read.
@@ -47,15 +50,24 @@ def check_ledger(path: str) -> int:
     for row in rows:
         stated = "-" if row.stated is None else f"{row.stated:.4f}"
         mark = "" if row.agrees else "  differs"
+        mark += "" if row.meets_target else f"  above the target, {row.target:g}"
         print(f"{row.group:{width}}  {row.accountant:10}{stated:>9}{row.recomputed:12.4f}{mark}")
+    for note in ledger["notes"]:
+        print(f"- {note}")
     wrong = [f"{row.group} ({row.accountant})" for row in rows if not row.agrees]
+    missed = [row.group for row in rows if not row.meets_target]
+    if missed:
+        print(
+            f"error: {path}: epsilon of {', '.join(missed)} from the events is above the target",
+            file=sys.stderr,
+        )
     if wrong:
         print(
             f"error: {path}: not what the events give, to {RELATIVE_TOLERANCE:.1%}: "
             f"epsilon of {', '.join(wrong)}",
             file=sys.stderr,
         )
-    return int(bool(wrong))
+    return int(bool(wrong or missed))
 
 
 if __name__ == "__main__":

@@ -24,11 +24,17 @@ _held: list[FileLock] = []
 
 @cache
 def job_device() -> torch.device:
-    """The device of this process, the same at every call.
+    """The device of this process, the same at every call, on which float32 is float32.
+
+    TensorFloat-32, which convolutions on a GPU use unless told otherwise, keeps ten bits: enough
+    for many trainings, but scores would not agree with those of a CPU, and clipped gradients would
+    exceed the clipping norm by more than rounding.
 
     The GPU that a scheduler or `CUDA_VISIBLE_DEVICES` leaves visible; of several the first free
     one; the CPU if there is none. If all are taken, one is shared, with a notice.
     """
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     if not torch.cuda.is_available():
         return torch.device("cpu")
     count = torch.cuda.device_count()

@@ -1,5 +1,6 @@
 """Writing files so that a reader never sees half of one."""
 
+import glob
 import json
 import os
 from collections.abc import Iterator
@@ -12,17 +13,22 @@ from typing import Any
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
 
-    The temporary file is removed if the block raises, so that neither a crash nor a full disk
-    leaves a truncated output behind.
+    The temporary file is removed if the block raises, and its bytes are on the disk before it is
+    renamed, so that neither a crash, a full disk nor a lost machine leaves a truncated output
+    behind. What a killed process left is removed by the next one; only one may write at a time.
 
     Raises:
         OSError: the file cannot be written, for example because the disk is full; it names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.[0-9]*{path.suffix}"):
+        left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file)
         os.replace(temporary, path)
     except OSError as error:
         if error.filename is None or Path(error.filename) == temporary:

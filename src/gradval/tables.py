@@ -29,7 +29,7 @@ EPSILONS = ("epsilon_kept", "epsilon_removed")
 CAPTION = "Test accuracy after removing the samples with the largest scores and resuming"
 RELEASED_NOTE = (
     "“Released”: the samples with the largest scores as released under differential privacy were "
-    "removed. ε covers training, release and choice together."
+    "removed. ε covers training, the release of this one score and the choice together."
 )
 SELECTION_NOTE = (
     "The scores are computed from private data without noise: a selection from raw scores is "

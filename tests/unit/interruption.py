@@ -1,5 +1,6 @@
 """A training run in a child process that is killed at a chosen moment, or runs out of disk."""
 
+import errno
 import itertools
 import multiprocessing
 import os
@@ -53,6 +54,7 @@ SECOND = replace(
     STATEMENT,
     phase="second",
     groups={"kept": (0, 1), "removed": (0,)},
+    selection="raw",
     earlier_events=(FIRST,),
 )
 # What is special about a run: its recipe, or that it is a second phase on those who are kept.
@@ -70,6 +72,7 @@ def train(
     noise: float | None,
     strike: tuple[int, signal.Signals] | None = None,
     largest_file: int | None = None,
+    full_after: int | None = None,
     special: dict[str, Any] | None = None,
 ) -> None:
     """Body of a training script, as in the workflow, the state being saved at every step.
@@ -81,8 +84,11 @@ def train(
             returns (in Python or C). If it is not reached, their number is in `events.txt`.
         special: arguments of `train_run` in place of the usual ones.
         largest_file: bytes of a file beyond which writing fails, as on a full disk.
+        full_after: number of files that still fit on the disk; the next ones do not.
     """
     torch.set_num_threads(1)
+    if full_after is not None:
+        _fill_disk(full_after)
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
     files = RunFiles.in_folder(folder, checkpoints=True)
@@ -115,6 +121,18 @@ def train(
         sys.setprofile(None)
         remove_state(files.resume)
     folder.with_suffix(".events").write_text(str(next(counter) - 1))
+
+
+def _fill_disk(after: int) -> None:
+    """Let this process find no space when it asks for more than `after` files to be on disk."""
+    sync, counter = os.fsync, itertools.count()
+
+    def full(file: Any) -> None:
+        if next(counter) >= after:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(file)
+
+    os.fsync = full
 
 
 def run(*arguments: object, **options: object) -> int | None:

@@ -85,6 +85,12 @@ def test_device_of_a_job(gpus, start):
     assert gpus(2) == torch.device("cuda", 0)
 
 
+def test_float32_of_a_job_is_float32(gpus, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    gpus(1)
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+
+
 def test_the_only_visible_device_needs_no_lock(gpus, tmp_path):
     assert gpus(1, visible="3") == torch.device("cuda", 0)
     assert not list(tmp_path.glob("*.lock"))

@@ -122,6 +122,25 @@ def test_a_full_disk_is_one_line_and_the_next_run_succeeds(store, undisturbed, t
     assert contents(folder) == expected
 
 
+@NOISES
+def test_a_disk_that_is_full_again_and_again_costs_nothing(store, undisturbed, tmp_path, noise):
+    expected, _ = undisturbed[noise]
+    moments = random.Random(f"full {noise}")
+    folder, failed = tmp_path / "run", set()
+    while run(store, folder, noise, full_after=moments.randint(1, 8)) != 0:
+        (line,) = (x for x in log_of(folder).splitlines() if "resumed" not in x)
+        start, name = line.split(f"'{folder}/")
+        assert start.startswith("error: ") and "No space left on device" in start
+        failed.add(name)
+        left = contents(folder)
+        assert all(left[n] == expected[n] for n in left if n in expected)
+        assert not [p for p in folder.iterdir() if p.name.startswith(".")]
+        if "resume.pt" in left:  # what could not be saved did not harm what was there
+            assert ResumeFiles(folder / "resume.pt", "of another run").load() is None
+    assert len(failed) >= 2
+    assert contents(folder) == expected
+
+
 def test_any_flipped_or_missing_byte_is_detected_and_the_file_named(tmp_path):
     path = tmp_path / "resume.pt"
     weights = {"w": torch.arange(300.0)}

@@ -21,7 +21,7 @@ from gradval.privacy.accountants import (
     epsilon,
 )
 from gradval.privacy.plan import phase_of, phases_from_dict, phases_to_dict, plan_phases
-from gradval.privacy.release import release_record
+from gradval.privacy.release import release_record, released_ledger
 from gradval.training.second_phase import second_phase
 
 
@@ -214,7 +214,7 @@ def make_ledger(accountants=("pld", "rdp")):
         delta=1e-4,
         target_epsilon=8,
         accountants=accountants,
-        notes=[ledgers.RAW_SELECTION],
+        selection="raw",
     )
 
 
@@ -245,6 +245,8 @@ def test_ledger_command_prints_what_is_stated_beside_what_is_recomputed(tmp_path
     stated = ledger["groups"][0]["epsilon"]["pld"]
     assert re.search(rf"^kept +pld +{stated:.4f} +{stated:.4f}$", output, re.M)
     assert re.search(r"^removed +rdp +- +\d+\.\d{4}$", output, re.M)
+    # What no epsilon covers is said beside it.
+    assert f"- {ledgers.RAW_SELECTION}\n- {ledgers.FIXED_SEED}\n" in output
     path.write_text(json.dumps(ledgers.non_private_ledger()))
     code, output, _ = run_command(path, capsys)
     assert code == 0 and "without differential privacy" in output
@@ -259,6 +261,18 @@ def test_forged_ledger_is_found_out(tmp_path, capsys, factor):
     code, output, errors = run_command(path, capsys)
     assert code == 1 and output.count("differs") == 1
     assert errors == f"error: {path}: not what the events give, to 0.1%: epsilon of kept (pld)\n"
+
+
+def test_a_ledger_that_understates_what_exceeds_its_target_is_found_out(tmp_path, capsys):
+    path = tmp_path / "ledger.json"
+    forged = make_ledger(("pld",))
+    # By less than two machines may differ.
+    epsilon = forged["groups"][0]["epsilon"]
+    forged["target_epsilon"] = epsilon["pld"] = 0.9995 * epsilon["pld"]
+    path.write_text(json.dumps(forged))
+    code, output, errors = run_command(path, capsys)
+    assert code == 1 and "differs" not in output and output.count("above the target") == 1
+    assert errors == f"error: {path}: epsilon of kept from the events is above the target\n"
 
 
 def test_other_files_are_refused_in_one_line(tmp_path, capsys):
@@ -304,6 +318,12 @@ def test_other_files_are_refused_in_one_line(tmp_path, capsys):
             lambda x: x["groups"][1]["epsilon"].update(pld=math.nan),
             r"groups\[1\]\.epsilon\.pld: nan exceeds target",
         ),
+        (lambda x: x.update(delta=1 / 1437), r"delta: \S+ promises nothing for 1437 samples"),
+        (lambda x: x.pop("selection"), "'selection' is a required property"),
+        (lambda x: x.update(selection="none"), r"selection: none, but there are 2 groups"),
+        (lambda x: x.update(selection="released"), r"selection: released, but no event is a rel"),
+        (lambda x: x["notes"].remove(ledgers.RAW_SELECTION), r"notes: without .*Which samples"),
+        (lambda x: x.update(randomness="secret"), r"notes: without .*operating system's entropy"),
     ],
 )
 def test_ledger_schema_names_what_is_wrong(change, message):
@@ -321,20 +341,28 @@ PRIVACY = {
 }
 
 
-def released_ledger(removal="vog_released"):
+def record_of(plan, phase):
+    return ledgers.event_record(plan.event(), phase=phase, clipping_norm=1.0, samples=plan.samples)
+
+
+def first_phase_ledger(plan, **options):
+    """The ledger of the first phase of a plan."""
+    return ledgers.private_ledger(
+        [record_of(plan["first"], "first")],
+        {"everyone": (0,)},
+        **{"delta": 1e-4, "target_epsilon": 4, "accountants": ["pld", "rdp"]} | options,
+    )
+
+
+def ledger_after_release(removal="vog_released"):
     """The ledger that the second phase after a removal writes."""
     plan = plan_phases(1437, **PLAN, target_epsilon=4, release_epsilon=1)
-    first, second = (
-        ledgers.event_record(
-            plan[name].event(), phase=phase, clipping_norm=1.0, samples=plan[name].samples
-        )
-        for phase, name in (("first", "first"), ("second", "second_released"))
-    )
+    second = record_of(plan["second_released"], "second")
     phase, statement = second_phase(
         removal,
         plan,
         privacy=PRIVACY,
-        first_events=[first],
+        first_ledger=first_phase_ledger(plan),
         releases={"vog": release_record("vog", (0, 0.1), 1.0, 1437)},
     )
     assert phase == plan["second_released"]
@@ -344,12 +372,12 @@ def released_ledger(removal="vog_released"):
         delta=statement.delta,
         target_epsilon=statement.target_epsilon,
         accountants=statement.accountants,
-        notes=statement.notes,
+        selection=statement.selection,
     )
 
 
 def test_ledger_of_a_released_selection(tmp_path):
-    ledger = released_ledger()
+    ledger = ledger_after_release()
     assert [event["mechanism"] for event in ledger["events"]] == ["gaussian", "laplace", "gaussian"]
     kept, removed = ledger["groups"]
     assert (kept["events"], removed["events"]) == ([0, 1, 2], [0, 1])
@@ -371,18 +399,53 @@ def test_ledger_of_a_released_selection(tmp_path):
 
 def test_other_removals_do_not_pay_for_a_release():
     plan = plan_phases(1437, **PLAN, target_epsilon=4)
-    for removal, name, groups, notes in (
-        ("vog", "second_pruned", {"kept": (0, 1), "removed": (0,)}, (ledgers.RAW_SELECTION,)),
-        ("random", "second_pruned", {"kept": (0, 1), "removed": (0,)}, ()),
-        ("none", "second_unpruned", {"everyone": (0, 1)}, ()),
+    first = first_phase_ledger(plan)
+    for removal, name, groups, selection in (
+        ("vog", "second_pruned", {"kept": (0, 1), "removed": (0,)}, "raw"),
+        ("random", "second_pruned", {"kept": (0, 1), "removed": (0,)}, "random"),
+        ("none", "second_unpruned", {"everyone": (0, 1)}, "none"),
     ):
         phase, statement = second_phase(
-            removal, plan, privacy=PRIVACY, first_events=[{}], releases={}
+            removal, plan, privacy=PRIVACY, first_ledger=first, releases={}
         )
         assert phase == plan[name]
-        assert (statement.groups, statement.notes) == (groups, notes)
+        assert (statement.groups, statement.selection) == (groups, selection)
+        assert statement.earlier_events == tuple(first["events"])
     plain = {**PRIVACY, "target_epsilon": None}
-    assert second_phase("vog", plan, privacy=plain, first_events=[], releases={})[1] is None
+    nothing = ledgers.non_private_ledger()
+    assert second_phase("vog", plan, privacy=plain, first_ledger=nothing, releases={})[1] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"secret_noise": True}, "randomness is secret, but seeded in the config"),
+        ({"delta": 1e-5, "target_epsilon": 9}, "delta is 1e-05, but 0.0001 in the config"),
+        (None, "the first phase was not private"),
+    ],
+)
+def test_phases_of_different_promises_are_not_composed(options, message):
+    plan = plan_phases(1437, **PLAN, target_epsilon=4)
+    plain = ledgers.non_private_ledger()
+    first = plain if options is None else first_phase_ledger(plan, **options)
+    with pytest.raises(ValueError, match=f"{message}: train"):
+        second_phase("vog", plan, privacy=PRIVACY, first_ledger=first, releases={})
+
+
+def test_the_ledger_of_released_scores_pays_for_all_of_them():
+    first = first_phase_ledger(plan_phases(1437, **PLAN, target_epsilon=4, release_epsilon=1))
+    records = [release_record(name, (0, 1), 1.0, 1437) for name in ("loss", "vog", "plis")]
+    one, all_three = (released_ledger(first, records[:count]) for count in (1, 3))
+    (group,) = all_three["groups"]
+    assert group["events"] == [0, 1, 2, 3] and all_three["target_epsilon"] is None
+    assert ledgers.RELEASED_SCORES in all_three["notes"]
+    assert all_three["neighbouring_relation"] == ledgers.BLANKING_RELATION
+    training = first["groups"][0]["epsilon"]["pld"]
+    # Laplace noise composes little better than by addition.
+    assert 0.7 < one["groups"][0]["epsilon"]["pld"] - training < 1
+    assert 2.2 < group["epsilon"]["pld"] - training < 3
+    with pytest.raises(ValueError, match="from a private run only"):
+        released_ledger(ledgers.non_private_ledger(), records)
 
 
 def test_noise_scale_and_spent_epsilon():
@@ -393,6 +456,19 @@ def test_noise_scale_and_spent_epsilon():
     plain = ledgers.non_private_ledger()
     ledgers.check(plain)
     assert ledgers.noise_scale(plain) == 1 and ledgers.spent_epsilon(plain) is None
+
+
+def test_calibrated_noise_between_the_smallest_and_its_neighbour_meets_the_target():
+    def events(noise):
+        return [SampledGaussian(1.0, noise, 1)]
+
+    # The search halves by factors of 1.5 and would step over 0.1317 to the smallest noise, 0.1.
+    least, neighbour = (epsilon(events(noise), 1e-5, "rdp") for noise in (0.1, 1.5**-5))
+    target = (least + neighbour) / 2
+    noise = calibrate_noise(events, target, 1e-5, "rdp")
+    assert 0.1 < noise < 1.5**-5
+    assert 0.999 * target < epsilon(events(noise), 1e-5, "rdp") <= target
+    assert calibrate_noise(events, 2 * least, 1e-5, "rdp") == pytest.approx(0.1)
 
 
 def test_noise_falls_as_the_target_rises():

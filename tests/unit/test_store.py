@@ -118,6 +118,16 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old(tmp_path):
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):
+    path = tmp_path / "a.b.txt"
+    left, others = tmp_path / ".a.b.4711.txt", tmp_path / ".a.4711.txt"
+    left.write_text("hal")
+    others.touch()
+    with atomic_path(path) as temporary:
+        temporary.write_text("whole")
+    assert set(tmp_path.iterdir()) == {path, others}
+
+
 def test_normalised_images_are_slices_of_the_normalised_whole():
     store = small_store()
     view = NormalisedImages(store.train.images, (0.1, 0.2, 0.3), (0.5, 0.6, 0.7))

@@ -2,7 +2,9 @@
 
 import copy
 import signal
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,7 +32,8 @@ from gradval.training.fastest import fastest_clipping
 from gradval.training.free_scores import FreeScores
 from gradval.training.loop import Trainer, TrainingData, TrainingDiverged
 from gradval.training.recipe import Recipe, derive_seed
-from gradval.training.run import RunFiles, train_run
+from gradval.training.resume import ResumeFiles
+from gradval.training.run import RunFiles, fingerprint_of, train_run
 from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Visit
 
 OPTIONS = {
@@ -239,10 +242,10 @@ def test_observing_steps_report_norms_and_input_gradients_and_train_alike(kind):
 
 
 def test_the_fastest_clipping_is_found_without_a_trace():
-    model, data = tiny_model(), tiny_data()
+    model = tiny_model()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     random = torch.get_rng_state()
-    chosen = fastest_clipping(model, data.images[0:8], data.labels[:8], physical_batch_size=8)
+    chosen = fastest_clipping(model, (1, 8, 8), physical_batch_size=8)
     assert chosen in PRIVATE_STEPS
     assert_same(model.state_dict(), before)
     assert all(p.grad is None and not hasattr(p, "grad_sample") for p in model.parameters())
@@ -258,8 +261,7 @@ def test_clippings_that_would_not_fit_in_memory_are_no_candidates(monkeypatch):
         return 1.0
 
     monkeypatch.setattr("gradval.training.fastest._seconds", seconds)
-    data = tiny_data()
-    fastest_clipping(tiny_model(), data.images[0:8], data.labels[:8], physical_batch_size=8)
+    fastest_clipping(tiny_model(), (1, 8, 8), physical_batch_size=8)
     assert tried == [PRIVATE_STEPS["bookkeeping"], PRIVATE_STEPS["ghost"]]
 
 
@@ -384,6 +386,45 @@ def test_a_finite_loss_with_a_gradient_that_is_not_stops_the_run(kind):
     job.step_kind.model.register_forward_hook(lambda *io: io[-1] + 0 * (io[-1] * 0).abs().sqrt())
     with pytest.raises(TrainingDiverged, match=r"step 1 of 9, samples \d+ to \d+: the gradient"):
         job._take_step()
+
+
+def test_messages_name_samples_of_the_data_set_and_not_of_what_pruning_left():
+    job = trainer(PhasePlan(40, 0.4, 9, None), {"learning_rate": 1e30})
+    job.data = replace(job.data, positions=torch.arange(1000, 1040))
+    with pytest.raises(TrainingDiverged, match=r"samples 10\d\d to 10\d\d: "):
+        job.run()
+
+
+def test_a_model_that_draws_by_itself_is_refused():
+    job = trainer()
+    job.model.register_forward_hook(lambda *io: F.dropout(io[-1], 0.1))
+    with pytest.raises(ValueError, match="draws random numbers while it trains"):
+        job.run()
+
+
+def test_the_state_at_the_end_holds_no_generator(tmp_path):
+    path = tmp_path / "resume.pt"
+    options = {"secret": True, "resume_path": path, "fingerprint": "x", "save_every": 0}
+    first = trainer(**options).run()
+    state, _ = ResumeFiles(path, "x").load()
+    assert state["streams"] is state["optimizer"] is None
+    # It still is all that a run needs whose results could not be written.
+    assert_same(trainer(**options).run().weights, first.weights)
+
+
+def test_a_state_of_other_test_images_is_not_used():
+    data = tiny_data()
+    store = SimpleNamespace(name="noise", mean=(0.5,), std=(0.3,))
+    recipe, phase = Recipe.from_config(OPTIONS), PhasePlan(40, 0.4, 9, 1.1)
+    fingerprints = {
+        fingerprint_of(store, other, recipe, phase, seed=0)
+        for other in (
+            data,
+            replace(data, test_labels=1 - data.test_labels),
+            replace(data, test_images=NormalisedImages(255 - data.images.images, [0.5], [0.3])),
+        )
+    }
+    assert len(fingerprints) == 3
 
 
 def test_weights_that_are_not_finite_are_never_a_checkpoint():
@@ -575,7 +616,7 @@ def test_auto_leaves_out_what_cannot_train_the_model():
             torch.randn(1, 3, 32, 32), torch.tensor([0])
         )
     images, labels = torch.randn(4, 3, 32, 32), torch.arange(4) % 3
-    chosen = fastest_clipping(model, images, labels, physical_batch_size=4)
+    chosen = fastest_clipping(model, (3, 32, 32), physical_batch_size=4)
     kind = PRIVATE_STEPS[chosen](
         model,
         torch.optim.SGD(model.parameters(), lr=0.1),

@@ -116,6 +116,7 @@ def test_ledgers_meet_the_target_and_name_what_is_not_private(finished):
         pruned = json.loads((run / "pruned/vog/ledger.json").read_text())
         kept, removed = (group["epsilon"]["pld"] for group in pruned["groups"])
         assert removed < kept <= target
+        assert pruned["selection"] == "raw"
         assert any("selection itself carries no" in note for note in pruned["notes"])
         assert pruned["events"][1]["samples"] == 1437 - 359
         none = json.loads((run / "pruned/none/ledger.json").read_text())
@@ -138,6 +139,9 @@ def test_a_released_selection_is_paid_for_and_shown_beside_the_raw_one(finished)
     assert ledger["events"][1]["noise_multiplier"] == 1
     kept_epsilon, removed_epsilon = (group["epsilon"]["pld"] for group in ledger["groups"])
     assert removed_epsilon < kept_epsilon and 3.96 < kept_epsilon <= 4
+    # Whoever publishes the file pays for all of its columns.
+    whole = json.loads((run / "first/released_scores.ledger.json").read_text())
+    assert len(whole["events"]) == 5 and whole["groups"][0]["epsilon"]["pld"] > kept_epsilon
     command = [sys.executable, "-m", "gradval", "ledger", str(path)]
     environment = {**os.environ, "PYTHONPATH": str(finished / "src")}
     subprocess.run(command, env=environment, check=True, capture_output=True)

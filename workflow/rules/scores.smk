@@ -32,9 +32,11 @@ rule score_samples:
 rule release_scores:
     input:
         scores=rules.score_samples.output.scores,
+        ledger=rules.train_model.output.ledger,
     output:
         scores=f"{RUN}/{{phase}}/released_scores.parquet",
         records=f"{RUN}/{{phase}}/releases.json",
+        ledger=f"{RUN}/{{phase}}/released_scores.ledger.json",
     log:
         "logs/release_scores/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
     benchmark:

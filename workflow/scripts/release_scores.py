@@ -1,10 +1,10 @@
-"""Release every score of every training sample under differential privacy."""
+"""Release every score of every training sample under differential privacy, with a ledger."""
 
 import pandas as pd
 
-from gradval.files import atomic_path, write_json
+from gradval.files import atomic_path, read_json, write_json
 from gradval.jobs import job
-from gradval.privacy.release import release, release_record
+from gradval.privacy.release import release, release_record, released_ledger
 
 with job(snakemake.log[0]):
     params = snakemake.params
@@ -18,3 +18,5 @@ with job(snakemake.log[0]):
     with atomic_path(snakemake.output.scores) as temporary:
         table.to_parquet(temporary, index=False)
     write_json(snakemake.output.records, records)
+    training = read_json(snakemake.input.ledger)
+    write_json(snakemake.output.ledger, released_ledger(training, list(records.values())))

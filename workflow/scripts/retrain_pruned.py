@@ -18,7 +18,7 @@ with job(snakemake.log[0]):
     store = open_store(Path(inputs.store[0]).parent)
     phases = phases_from_dict(read_json(inputs.plan))
     table = pd.read_csv(inputs.kept)
-    first_events = read_json(inputs.ledger).get("events", [])
+    first_ledger = read_json(inputs.ledger)
     releases = read_json(inputs.releases) if hasattr(inputs, "releases") else {}
     resumes = []
     for removal, weights in zip(params.removals, snakemake.output.weights, strict=True):
@@ -26,7 +26,7 @@ with job(snakemake.log[0]):
             removal,
             phases,
             privacy=params.privacy,
-            first_events=first_events,
+            first_ledger=first_ledger,
             releases=releases,
         )
         files = RunFiles.in_folder(Path(weights).parent)

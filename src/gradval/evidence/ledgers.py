@@ -40,6 +40,8 @@ def ledger_rows(ledger: Mapping[str, Any], key: Mapping[str, str | int]) -> list
                 "noise multiplier": _phases(events, "noise_multiplier", ".3f"),
                 "steps": _phases(events, "steps", "d"),
                 "clipping norm": _phases(events, "clipping_norm", "g"),
+                "selection": ledger["selection"],
+                "randomness": ledger["randomness"],
                 **_remarks(ledger),
             }
         )

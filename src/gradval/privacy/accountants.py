@@ -229,10 +229,11 @@ def _smallest_noise(excess: Callable[[float], float]) -> float | None:
         low, high = high, 2 * high
         if math.exp(high) > _MAX_NOISE:
             return None
+    least = math.log(_MIN_NOISE)
     while excess(low) <= 0:
-        low, high = low - math.log(1.5), low
-        if math.exp(low) < _MIN_NOISE:
-            return math.log(_MIN_NOISE)
+        if low == least:
+            return least
+        low, high = max(low - math.log(1.5), least), low
     root = float(brentq(excess, low, high, xtol=_NOISE_TOLERANCE))
     while excess(root) > 0:
         root += _NOISE_TOLERANCE

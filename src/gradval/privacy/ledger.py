@@ -3,7 +3,8 @@
 A ledger is a JSON document, checked against `ledger.schema.json`. It lists every executed event
 and, for each group of people who were treated differently (everyone; or those kept and those
 removed by pruning), which events concern them and the epsilon of their composition under each
-accountant.
+accountant. What no epsilon covers is a field (`selection`, `randomness`) and a sentence in
+`notes`.
 """
 
 import math
@@ -28,8 +29,8 @@ from gradval.privacy.accountants import (
 )
 
 RELATIVE_TOLERANCE = 1e-3
-# By which a stated epsilon may exceed the target: rounding, no more.
-_TARGET_SLACK = 1e-9
+# By which an epsilon may exceed the target: rounding, no more; recomputed on another machine more.
+_TARGET_SLACK, _RECOMPUTED_SLACK = 1e-9, 1e-6
 NON_PRIVATE = (
     "Trained without differential privacy: nothing derived from this run is private, neither its "
     "weights nor its scores."
@@ -47,9 +48,15 @@ BLANKING_RELATION = (
 )
 RELEASED_SELECTION = (
     "Which samples were kept was decided from scores of the first phase that were released under "
-    "differential privacy. The epsilon of `kept` holds for every sample and covers weights, "
-    "released scores and the selection together; that of `removed` holds for all outcomes in which "
-    "the sample is removed. The noise of the release is not seeded."
+    "differential privacy. The epsilon of `kept` holds for every sample and covers weights, the "
+    "one released score that is listed and the selection together; that of `removed` holds for all "
+    "outcomes in which the sample is removed. Other scores that were released from the same run "
+    "are not in it. The noise of the release is not seeded."
+)
+RELEASED_SCORES = (
+    "For whoever publishes the released scores: epsilon covers all of them together, and the "
+    "weights and checkpoints of their run. No target was set for it. The noise of the releases is "
+    "not seeded."
 )
 FIXED_SEED = (
     "The noise was drawn from a seeded generator, so that the study can be reproduced. Publishing "
@@ -61,6 +68,13 @@ SECRET_NOISE = (
     "generators whose state was written to the resume file alone. Whoever has that file can undo "
     "the noise: it must be deleted. The generators are not cryptographic."
 )
+# What the choice of the kept samples was made from; random: from nothing.
+SELECTIONS: Mapping[str, tuple[str, ...]] = {
+    "none": (),
+    "random": (),
+    "raw": (RAW_SELECTION,),
+    "released": (RELEASED_SELECTION,),
+}
 
 
 def event_record(
@@ -89,20 +103,20 @@ def private_ledger(
     groups: Mapping[str, Sequence[int]],
     *,
     delta: float,
-    target_epsilon: float,
+    target_epsilon: float | None,
     accountants: Sequence[str],
-    notes: Sequence[str] = (),
+    selection: str = "none",
     secret_noise: bool = False,
 ) -> dict[str, Any]:
-    """Ledger of a private run.
+    """Ledger of a private run, or of scores that were released from one.
 
     Args:
         events: records from `event_record` and `release.release_record`, in order of execution.
         groups: name of a group of samples -> positions in `events` of what concerns it.
         delta: at which every epsilon is stated.
-        target_epsilon: what the noise was calibrated to.
+        target_epsilon: what the noise was calibrated to; `None` for released scores.
         accountants: the first is the one that the claim rests on.
-        notes: sentences on what the epsilon does not cover.
+        selection: a key of `SELECTIONS`, what the choice of the kept samples was made from.
         secret_noise: whether the run's randomness was drawn from the operating system's entropy,
             rather than from the seed.
     """
@@ -125,14 +139,27 @@ def private_ledger(
         "delta": delta,
         "target_epsilon": target_epsilon,
         "accountant": accountants[0],
-        "randomness": "secret" if secret_noise else "seeded",
+        "randomness": randomness(secret_noise),
+        "selection": selection,
         "events": [dict(event) for event in events],
         "groups": composed,
-        "notes": [*notes, SECRET_NOISE if secret_noise else FIXED_SEED],
         "versions": {name: version(name) for name in libraries},
     }
+    ledger["notes"] = _notes(ledger)
     check(ledger)
     return ledger
+
+
+def randomness(secret_noise: bool) -> str:
+    """How a ledger calls where the noise of DP-SGD came from."""
+    return "secret" if secret_noise else "seeded"
+
+
+def _notes(ledger: Mapping[str, Any]) -> list[str]:
+    """The sentences that a ledger owes to its reader."""
+    released = () if ledger["target_epsilon"] is not None else (RELEASED_SCORES,)
+    noise = SECRET_NOISE if ledger["randomness"] == "secret" else FIXED_SEED
+    return [*SELECTIONS[ledger["selection"]], *released, noise]
 
 
 def non_private_ledger() -> dict[str, Any]:
@@ -144,7 +171,8 @@ def check(ledger: Any, where: str = "ledger") -> None:
     """Check a ledger against its schema, and that it hides nothing of what it lists.
 
     Every event counts in some group, once, and all of them in one; the neighbouring relation is
-    that of the mechanisms; no group exceeds the target under the claim's accountant.
+    that of the mechanisms; delta promises something; no group exceeds the target under the claim's
+    accountant; a selection is named, and the notes that it and the randomness call for are there.
 
     Raises:
         ValueError: it does not conform; one line that names the key.
@@ -156,6 +184,7 @@ def check(ledger: Any, where: str = "ledger") -> None:
         for i, group in enumerate(ledger["groups"]):
             _check_group(ledger, group, f"{where}: $.groups[{i}]")
         _check_events(ledger, where)
+        _check_statements(ledger, where)
 
 
 def _check_group(ledger: Mapping[str, Any], group: Mapping[str, Any], here: str) -> None:
@@ -166,7 +195,7 @@ def _check_group(ledger: Mapping[str, Any], group: Mapping[str, Any], here: str)
         raise ValueError(f"{here}.epsilon: {accountant}, the claim's, is missing")
     stated, target = group["epsilon"][accountant], ledger["target_epsilon"]
     # NaN is not below the target either.
-    if not stated <= target * (1 + _TARGET_SLACK):
+    if target is not None and not stated <= target * (1 + _TARGET_SLACK):
         raise ValueError(
             f"{here}.epsilon.{accountant}: {stated} exceeds target_epsilon, which is {target}"
         )
@@ -190,6 +219,25 @@ def _check_events(ledger: Mapping[str, Any], where: str) -> None:
         )
 
 
+def _check_statements(ledger: Mapping[str, Any], where: str) -> None:
+    samples = max(event["samples"] for event in ledger["events"])
+    if ledger["delta"] * samples >= 1:
+        raise ValueError(
+            f"{where}: $.delta: {ledger['delta']} promises nothing for {samples} samples, it must "
+            "be below one over their number"
+        )
+    selection = ledger["selection"]
+    if (selection == "none") != (len(ledger["groups"]) == 1):
+        raise ValueError(
+            f"{where}: $.selection: {selection}, but there are {len(ledger['groups'])} groups"
+        )
+    if selection == "released" and not _releases_scores(ledger["events"]):
+        raise ValueError(f"{where}: $.selection: released, but no event is a release")
+    for note in _notes(ledger):
+        if note not in ledger["notes"]:
+            raise ValueError(f"{where}: $.notes: without the sentence {note!r}")
+
+
 def _neighbouring_relation(events: Sequence[Mapping[str, Any]]) -> str:
     return BLANKING_RELATION if _releases_scores(events) else NEIGHBOURING_RELATION
 
@@ -207,12 +255,14 @@ class Recomputed:
         accountant: a key of `gradval.privacy.accountants.ACCOUNTANTS`.
         stated: what the ledger says; `None` if it does not use this accountant.
         recomputed: from the events.
+        target: that the claim's accountant must not exceed; `None` for the others.
     """
 
     group: str
     accountant: str
     stated: float | None
     recomputed: float
+    target: float | None
 
     @property
     def agrees(self) -> bool:
@@ -220,6 +270,11 @@ class Recomputed:
         return self.stated is None or math.isclose(
             self.stated, self.recomputed, rel_tol=RELATIVE_TOLERANCE
         )
+
+    @property
+    def meets_target(self) -> bool:
+        """Whether what is recomputed is not above the target."""
+        return self.target is None or self.recomputed <= self.target * (1 + _RECOMPUTED_SLACK)
 
 
 def recompute(path: str | Path) -> list[Recomputed]:
@@ -241,6 +296,7 @@ def recompute(path: str | Path) -> list[Recomputed]:
             epsilon(
                 [_event(ledger["events"][i]) for i in group["events"]], ledger["delta"], accountant
             ),
+            ledger["target_epsilon"] if accountant == ledger["accountant"] else None,
         )
         for group in ledger.get("groups", ())
         for accountant in ACCOUNTANTS

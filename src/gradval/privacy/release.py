@@ -11,10 +11,13 @@ whoever publishes two releases of the same scores pays twice.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from gradval.privacy.ledger import private_ledger
 
 if TYPE_CHECKING:
     from opendp.mod import Measurement
@@ -87,6 +90,33 @@ def release_record(score: str, bounds: Bounds, epsilon: float, samples: int) -> 
         "bounds": list(bounds),
         "samples": samples,
     }
+
+
+def released_ledger(
+    training: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Ledger of released scores and the run that they are from, see `gradval.privacy.ledger`.
+
+    Args:
+        training: ledger of the run under whose model the scores were computed.
+        records: of all releases (`release_record`).
+
+    Raises:
+        ValueError: the run is not private, so that nothing private can be released from it.
+    """
+    if not training["private"]:
+        raise ValueError("scores can be released from a private run only, and this one is not")
+    claim = training["accountant"]
+    others = [name for name in training["groups"][0]["epsilon"] if name != claim]
+    events = [*training["events"], *records]
+    return private_ledger(
+        events,
+        {"everyone": range(len(events))},
+        delta=training["delta"],
+        target_epsilon=None,
+        accountants=[claim, *others],
+        secret_noise=training["randomness"] == "secret",
+    )
 
 
 def _width(bounds: Bounds) -> float:

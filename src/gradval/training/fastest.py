@@ -4,6 +4,7 @@ import copy
 import logging
 import math
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,30 +24,33 @@ MOST_BYTES = 2**31
 
 def fastest_clipping(
     model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
+    image_shape: Sequence[int],
     *,
     physical_batch_size: int,
     multiplicity: int = 1,
 ) -> str:
     """Time each kind of private step on a copy of the model and name the fastest.
 
+    The images are made up, so that the choice, which is kept with the run, tells nothing of private
+    ones.
+
     All kinds give the same sums up to rounding, so the choice decides about time alone. It may
     differ from one machine to the next, and from one run to the next if two are about as fast.
 
     Args:
         model: left as it is, gradients and random state included.
-        images: `(n, C, H, W)`, n > 0, a few training images on the model's device; the first 16
-            are used.
-        labels: `(n,)` int64.
+        image_shape: (C, H, W).
         physical_batch_size: images that will be held in memory at a time.
         multiplicity: views of each sample among them.
 
     Returns:
         A key of `PRIVATE_STEPS`.
     """
-    samples = slice(0, max(1, MEASURED_SAMPLES // multiplicity))
-    images, labels = (x[samples].repeat_interleave(multiplicity, 0) for x in (images, labels))
+    samples = max(1, min(MEASURED_SAMPLES, physical_batch_size) // multiplicity)
+    parameter = next(model.parameters())
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn((samples * multiplicity, *image_shape), generator=generator).to(parameter)
+    labels = torch.zeros(len(images), dtype=torch.int64, device=parameter.device)
     parameter_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
     seconds: dict[str, float] = {}
     with preserved_rng(images.device):

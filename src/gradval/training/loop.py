@@ -25,12 +25,18 @@ from gradval.training.free_scores import FreeScores
 from gradval.training.recipe import Recipe
 from gradval.training.resume import ResumeFiles
 from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step, Visit
-from gradval.training.streams import Streams
+from gradval.training.streams import Streams, default_state
 
 logger = logging.getLogger("gradval")
 
-# How often the state of a run is written; a killed run repeats at most this many seconds.
+# How often the state of a run is written; a killed run repeats at most this many seconds. A state
+# that takes longer than a second to write is written as many times less often.
 SAVE_EVERY_SECONDS = 60.0
+
+DRAWS_BY_ITSELF = (
+    "the model draws random numbers while it trains (dropout?), outside of the streams that are "
+    "saved and kept secret with the run; use a model without such layers"
+)
 
 
 class TrainingDiverged(ValueError):
@@ -48,12 +54,15 @@ class TrainingData:
     Attributes:
         images, labels: training images `(N, C, H, W)` and labels `(N,)` int64.
         test_images, test_labels: the same for the test split.
+        positions: `(N,)` int64, of the training images in their data set, for messages; `None` if
+            they are all of it.
     """
 
     images: NormalisedImages
     labels: Tensor
     test_images: NormalisedImages
     test_labels: Tensor
+    positions: Tensor | None = None
 
 
 @dataclass
@@ -113,7 +122,7 @@ class Trainer:
             not depend on it.
         resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
         fingerprint: of everything that the result depends on.
-        save_every: seconds between two writes of the state.
+        save_every: seconds between two writes of the state, longer if writing takes long.
         description: label of the progress bar; `None` hides it.
 
     Raises:
@@ -173,11 +182,9 @@ class Trainer:
             return None
         if self.recipe.clipping != "auto":
             return self.recipe.clipping
-        few = slice(0, self.recipe.physical_batch_size)
         return fastest_clipping(
             self.model,
-            self.data.images[few],
-            self.data.labels[few],
+            self.data.images.shape[1:],
             physical_batch_size=self.recipe.physical_batch_size,
             multiplicity=self.recipe.multiplicity,
         )
@@ -228,25 +235,32 @@ class Trainer:
 
         Raises:
             TrainingDiverged: a loss or gradient is not finite.
+            ValueError: the model draws random numbers (dropout), so that the run could be neither
+                repeated nor resumed, nor its noise be kept secret.
             Interrupted: SIGTERM arrived; the state was saved first.
         """
         due = set(checkpoint_steps(self.phase.steps, self.recipe.checkpoints))
         self.model.train()
-        last_save = time.monotonic()
+        next_save = time.monotonic() + self.save_every
+        device = next(self.model.parameters()).device
+        elsewhere = default_state(device)
         with self._stop_signal() as stop, self._progress_bar() as bar:
             while self.progress.step < self.phase.steps:
                 start = time.perf_counter()
                 self._take_step()
                 self.progress.seconds += time.perf_counter() - start
+                if not torch.equal(default_state(device), elsewhere):
+                    raise ValueError(DRAWS_BY_ITSELF)
                 bar.update()
                 if self.progress.step in due:
                     self._take_checkpoint()
                 if stop.is_set():
                     self._save()
                     raise Interrupted(f"interrupted after step {self.progress.step}, state saved")
-                if time.monotonic() - last_save > self.save_every:
+                if (due_at := time.monotonic()) > next_save:
                     self._save()
-                    last_save = time.monotonic()
+                    end = time.monotonic()
+                    next_save = end + self.save_every * max(1.0, end - due_at)
         if self.progress.step > self._resumed_at:
             self._save()
         return self._finish()
@@ -304,17 +318,25 @@ class Trainer:
         try:
             yield
         except ValueError as error:
-            which = f"samples {samples.min()} to {samples.max()}" if len(samples) else "no sample"
             raise TrainingDiverged(
-                f"step {self.progress.step + 1} of {self.phase.steps}, {which}: {error} "
-                f"{self._remedy()}"
+                f"step {self.progress.step + 1} of {self.phase.steps}, {self._range(samples)}: "
+                f"{error} {self._remedy()}"
             ) from error
 
+    def _range(self, samples: Tensor) -> str:
+        """Which samples, by their positions in the data set."""
+        if len(samples) == 0:
+            return "no sample"
+        positions = samples if self.data.positions is None else self.data.positions[samples]
+        return f"samples {positions.min()} to {positions.max()}"
+
     def _remedy(self) -> str:
-        recipe = self.recipe
+        recipe, noise = self.recipe, self.phase.noise_multiplier
+        private = "" if noise is None else f", noise multiplier {noise:.4g}"
         return (
-            f"(learning_rate {recipe.learning_rate}, batch_size {recipe.batch_size}, "
-            f"clipping_norm {recipe.clipping_norm}); lower the learning rate"
+            f"(learning_rate {recipe.learning_rate}, momentum {recipe.momentum}, batch_size "
+            f"{recipe.batch_size}, clipping_norm {recipe.clipping_norm}{private}); lower the "
+            "learning rate"
         )
 
     def _take_checkpoint(self) -> None:
@@ -356,11 +378,13 @@ class Trainer:
         )
 
     def _state(self) -> dict[str, Any]:
+        # From the generators all noise can be computed, and after the last step nobody draws.
+        going_on = self.progress.step < self.phase.steps
         return {
             "model": self.model.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
-            "optimizer": self.step_kind.optimizer.state_dict(),
-            "streams": self.streams.state_dict(),
+            "optimizer": self.step_kind.optimizer.state_dict() if going_on else None,
+            "streams": self.streams.state_dict() if going_on else None,
             "clipping": self.clipping,
             "free_scores": self.free_scores.state_dict() if self.free_scores is not None else None,
             "progress": {k: v for k, v in vars(self.progress).items() if k != "checkpoints"},
@@ -374,8 +398,9 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.step_kind.optimizer.load_state_dict(state["optimizer"])
-        self.streams.load_state_dict(state["streams"])
+        if state["streams"] is not None:
+            self.step_kind.optimizer.load_state_dict(state["optimizer"])
+            self.streams.load_state_dict(state["streams"])
         if self.free_scores is not None:
             self.free_scores.load_state_dict(state["free_scores"])
         self.progress = _Progress(**state["progress"], checkpoints=checkpoints)

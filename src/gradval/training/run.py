@@ -70,7 +70,7 @@ class PrivacyStatement:
         earlier_events: ledger records of the phases before this one.
         phase: name of this phase in the ledger.
         groups: name of a group -> positions of its events, this phase's being the last.
-        notes: on what epsilon does not cover.
+        selection: what the choice of the samples was made from, a key of `ledger.SELECTIONS`.
         secret_noise: whether noise, sampling and augmentation are drawn from the operating
             system's entropy, rather than from the seed.
     """
@@ -81,7 +81,7 @@ class PrivacyStatement:
     phase: str
     groups: Mapping[str, tuple[int, ...]]
     earlier_events: tuple[Mapping[str, Any], ...] = ()
-    notes: tuple[str, ...] = ()
+    selection: str = "none"
     secret_noise: bool = False
 
     @classmethod
@@ -188,6 +188,7 @@ def _training_data(store: Store, kept: np.ndarray | None, device: torch.device) 
         torch.from_numpy(train.labels).to(device),
         NormalisedImages(store.test.images, store.mean, store.std, device),
         torch.from_numpy(store.test.labels).to(device),
+        None if kept is None else torch.from_numpy(kept),
     )
 
 
@@ -198,13 +199,17 @@ def fingerprint_of(
 
     Args:
         store: the data set.
-        data: the part of it that is trained on.
+        data: the part of it that is trained on, and the test split, of which metrics speak.
         recipe, phase: hyper-parameters and plan.
         others: plain values by their names.
     """
+    splits = ((data.images, data.labels), (data.test_images, data.test_labels))
     parts = {
-        "data": [store.name, store.mean, store.std, sha256_of_array(data.images.images)],
-        "labels": sha256_of_array(data.labels.cpu().numpy()),
+        "data": [store.name, store.mean, store.std],
+        "splits": [
+            [sha256_of_array(images.images), sha256_of_array(labels.cpu().numpy())]
+            for images, labels in splits
+        ],
         "recipe": asdict(recipe),
         "phase": asdict(phase),
         **others,
@@ -267,6 +272,6 @@ def _ledger(
         delta=statement.delta,
         target_epsilon=statement.target_epsilon,
         accountants=statement.accountants,
-        notes=statement.notes,
+        selection=statement.selection,
         secret_noise=statement.secret_noise,
     )

@@ -54,6 +54,14 @@ class Streams:
             stream.set_state(state[name])
 
 
+def default_state(device: torch.device) -> Tensor:
+    """State of the generators that layers such as dropout draw from, which are no run's own."""
+    states = [torch.get_rng_state()]
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    return torch.cat(states)
+
+
 # The state of PyTorch's generator on the CPU, in bytes: words before those of the Mersenne
 # twister (seed, then how many words are left and whether it is seeded, then which is next), and
 # the words themselves, each with 32 random bits in 64.
