@@ -5,7 +5,7 @@
 A training step that observes and takes up what it sees, against the same step that does not, in
 turns on the same batch. What counts is the ratio of two neighbouring steps; the table holds the
 median over the rounds and the interquartile range. Writes `docs/performance/free_scores.csv`. Takes
-six minutes on two cores.
+five minutes on two cores.
 """
 
 import argparse

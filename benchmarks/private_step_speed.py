@@ -4,7 +4,7 @@
 
 Writes `docs/performance/private_step_speed.csv`. A step is a logical batch in physical batches of
 64, noise and update included; all ways run in turns on the same batch. Opacus's hooks and functorch
-are measured on a smaller batch, for they take many plain steps. Takes ten minutes on two cores.
+are measured on a smaller batch, for they take many plain steps. Takes nine minutes on two cores.
 """
 
 import argparse

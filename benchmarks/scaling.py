@@ -9,7 +9,7 @@ the workflow does it: images from the memory-mapped store, checkpoints loaded on
 their file, batch size chosen automatically. The model is a narrow ResNet-9 with random weights, on
 which the cost does not depend. Each size has a fresh process, so that its peak memory is its own.
 
-Writes `docs/performance/scaling.csv`. Takes five minutes on two cores.
+Writes `docs/performance/scaling.csv`. Takes seven minutes on two cores.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
     python benchmarks/score_speed.py [--quick]
 
-Writes `docs/performance/score_speed.csv`. Takes fifteen minutes on two cores, and 12 GB of memory
+Writes `docs/performance/score_speed.csv`. Takes eighteen minutes on two cores, and 12 GB of memory
 for vmap at batch 64. All methods of a case run in turns on the same model and
 batch; the unit is a plain training step (forward, backward to all weights) on that batch.
 

@@ -10,7 +10,7 @@ step for the training, so that the share
     (pass + K VoG) / (epochs step)
 
 does not depend on N. Batches are what the workflow would choose for each. Writes
-`docs/performance/whole_cost.csv`. Takes three minutes on two cores.
+`docs/performance/whole_cost.csv`. Takes four minutes on two cores.
 """
 
 import argparse

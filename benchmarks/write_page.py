@@ -8,9 +8,11 @@ the other programs left there; what was not measured is left out.
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measurement import RESULTS
 
@@ -75,33 +77,47 @@ def plot_scaling(table: pd.DataFrame) -> Figure:
 
 @style()
 def plot_score_speed(table: pd.DataFrame) -> Figure:
-    """Bars of every method for each model and batch that has them."""
-    table = table.dropna(subset=["plain_steps"])
-    table = table[table["method"] != "plain step"]
-    keys = ["model", "image_size", "batch"]
+    """Bars of time and memory of every method, for each model and batch."""
+    keys = ["image_size", "batch", "model"]
+    table = table.sort_values("image_size", kind="stable")
     cases = list(dict.fromkeys(table[keys].itertuples(index=False, name=None)))
-    figure = Figure(figsize=(11, 5.5), layout="constrained")
-    axes = figure.subplots()
-    width = 0.8 / len(METHODS)
+    figure = Figure(figsize=(15, 9), layout="constrained")
+    time, memory = figure.subplots(2, sharex=True)
+    for axes, column, form in ((time, "plain_steps", "%.1f"), (memory, "peak_mib", "%.0f")):
+        _bars(axes, table, cases, keys, column, form)
+    time.axhline(1, color="#606060", linewidth=0.8, linestyle="--")
+    time.set_ylabel("time in plain training steps")
+    time.set_title("Scores on the same model and batch (a plain training step is 1)")
+    time.legend(ncols=3, loc="upper right")
+    memory.set_yscale("log")
+    memory.set_ylabel("peak memory above the start, MiB")
+    memory.margins(y=0.15)
+    labels = [f"{model_label(model)}\n{size} px\nbatch {batch}" for size, batch, model in cases]
+    memory.set_xticks(range(len(cases)), labels, fontsize=11)
+    return figure
+
+
+def _bars(
+    axes: Axes,
+    table: pd.DataFrame,
+    cases: list[tuple[Any, ...]],
+    keys: list[str],
+    column: str,
+    form: str,
+) -> None:
+    width = 0.84 / len(METHODS)
     for number, (method, (label, colour)) in enumerate(METHODS.items()):
         rows = table[table["method"].str.split(",").str[0] == method]
         places = [cases.index(case) for case in rows[keys].itertuples(index=False, name=None)]
         bars = axes.bar(
             [place + (number - (len(METHODS) - 1) / 2) * width for place in places],
-            rows["plain_steps"],
+            rows[column],
             width,
             label=label,
             color=colour,
         )
-        axes.bar_label(bars, fmt="%.1f", fontsize=10, rotation=90, padding=2)
-    labels = [f"{model_label(m)}\n{size} px\nbatch {batch}" for m, size, batch in cases]
-    axes.set_xticks(range(len(cases)), labels)
-    axes.set_ylabel("plain training steps")
-    axes.axhline(1, color="#606060", linewidth=0.8, linestyle="--")
+        axes.bar_label(bars, fmt=form, fontsize=9, rotation=90, padding=2)
     axes.margins(x=0.01, y=0.12)
-    axes.set_title("Cost of the scores on the same model and batch (a plain training step is 1)")
-    axes.legend(ncols=2, loc="upper right")
-    return figure
 
 
 PLOTS: dict[str, Callable[[pd.DataFrame], Figure]] = {
