@@ -40,10 +40,18 @@ class NoiseDividedTwice(Trainer):
 class HalfTheNoise(Trainer):
     """Noise of half the accounted standard deviation."""
 
+    part = 2
+
     def _make_step(self):
         step = super()._make_step()
-        step.private.noise_multiplier /= 2
+        step.private.noise_multiplier /= self.part
         return step
+
+
+class QuarterOfTheNoise(HalfTheNoise):
+    """Noise of a quarter of the accounted standard deviation."""
+
+    part = 4
 
 
 class MeanClippingStep(BookKeepingStep):

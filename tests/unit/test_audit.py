@@ -5,10 +5,20 @@ import math
 import numpy as np
 import pytest
 import torch
-from broken_privacy import BROKEN
+from broken_privacy import BROKEN, QuarterOfTheNoise
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_audit import AUDIT, CONFIDENCE, DELTA, OPTIONS, RECIPE, audit, small_store
+from small_audit import (
+    AUDIT,
+    CONFIDENCE,
+    DELTA,
+    EVERYONE,
+    OPTIONS,
+    RECIPE,
+    SAMPLED,
+    audit,
+    small_store,
+)
 
 from gradval.models import build_model
 from gradval.privacy.audit import (
@@ -140,7 +150,9 @@ def store():
     return small_store()
 
 
-@pytest.mark.parametrize(("phase", "informative"), [((1.0, 0.05, 60), 0.0), ((4.0, 0.3, 30), 0.8)])
+@pytest.mark.parametrize(
+    ("phase", "informative"), [(SAMPLED, 0.0), (EVERYONE, 0.1), ((4.0, 0.3, 30), 0.8)]
+)
 def test_the_bound_on_the_right_training_is_below_the_claim(store, phase, informative):
     result = audit(store, phase=phase)
     assert 0.99 * phase[0] < result.claimed_epsilon <= phase[0]
@@ -154,6 +166,11 @@ def test_the_bound_on_the_right_training_is_below_the_claim(store, phase, inform
 def test_broken_trainings_are_caught(store, name):
     result = audit(store, BROKEN[name])
     assert result.refuted and result.epsilon_lower_bound > 1.2 > result.claimed_epsilon
+
+
+def test_a_quarter_of_the_noise_is_caught(store):
+    result = audit(store, QuarterOfTheNoise, phase=EVERYONE)
+    assert result.refuted and result.epsilon_lower_bound > 1.2
 
 
 def test_an_audit_can_be_repeated_and_its_coins_depend_on_the_seed(store):
