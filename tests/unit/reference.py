@@ -14,7 +14,8 @@ def trainable(model: nn.Module) -> dict[str, Tensor]:
 
 def sample_loss(model: nn.Module, image: Tensor, label: Tensor) -> Tensor:
     """Cross-entropy of one image `(C, H, W)`."""
-    return F.cross_entropy(model(image[None]), label[None])
+    # A copy, because in-place operations must not touch a leaf, or the caller's images.
+    return F.cross_entropy(model(image.clone()[None]), label[None])
 
 
 def flat_gradient(model: nn.Module, loss: Tensor, create_graph: bool = False) -> Tensor:
@@ -46,8 +47,7 @@ def susceptibilities(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor
     maps = []
     for x, y in zip(images, labels, strict=True):
         x = x.clone().requires_grad_()
-        # A product, because in-place operations must not touch a leaf.
-        gradient = flat_gradient(model, sample_loss(model, x * 1, y), create_graph=True)
+        gradient = flat_gradient(model, sample_loss(model, x, y), create_graph=True)
         square = gradient.square().sum()
         maps.append(torch.autograd.grad(square, x, allow_unused=True, materialize_grads=True)[0])
     return torch.stack(maps)
@@ -80,7 +80,7 @@ def input_gradients(
     maps = []
     for x, y in zip(images, labels, strict=True):
         x = x.clone().requires_grad_()
-        value = sample_loss(model, x * 1, y) if target == "loss" else model((x * 1)[None])[0, y]
+        value = sample_loss(model, x, y) if target == "loss" else model(x.clone()[None])[0, y]
         maps.append(torch.autograd.grad(value, x, allow_unused=True, materialize_grads=True)[0])
     return torch.stack(maps)
 

@@ -7,6 +7,7 @@ from reference import flatten, relative_error
 from torch import Tensor, nn
 
 from gradval.ghost import clipped_gradient_sum
+from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, PrivateStep
 
 
 def make_model(covered: bool = True) -> nn.Module:
@@ -158,3 +159,72 @@ def test_views_must_divide_the_batch(images: Tensor, labels: Tensor) -> None:
 def test_every_image_needs_a_label(images: Tensor, labels: Tensor) -> None:
     with pytest.raises(ValueError, match="12 images, but 11 labels"):
         clipped_gradient_sum(make_model(), images, labels[:11], 1.0)
+
+
+def private_step(kind: str, model: nn.Module, observe: bool = False) -> PrivateStep:
+    """A step of rate 1 without noise, of 12 samples and clipping norm 1."""
+    return PRIVATE_STEPS[kind](
+        model,
+        torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0),
+        12.0,
+        noise_multiplier=0.0,
+        clipping_norm=1.0,
+        generator=torch.Generator(),
+        observe=observe,
+    )
+
+
+@pytest.mark.parametrize("kind", PRIVATE_STEPS)
+@pytest.mark.parametrize("frozen", ["0", "1.weight", "4.bias"])
+def test_every_way_trains_around_a_frozen_layer(
+    kind: str, frozen: str, images: Tensor, labels: Tensor
+) -> None:
+    model, plain = make_model(), make_model()
+    for each in (model, plain):
+        for name, parameter in each.named_parameters():
+            parameter.requires_grad_(not name.startswith(frozen))
+    expected = reference.clipped_sum(plain, images, labels, 1.0)
+    step = private_step(kind, model)
+    step.accumulate(images, labels)
+    step.update()
+    before = dict(plain.named_parameters())
+    moved = {name: 12 * (before[name] - p).detach() for name, p in model.named_parameters()}
+    for name in before.keys() - expected.keys():
+        assert (moved.pop(name) == 0).all()
+    assert relative_error(flatten(moved), flatten(expected)) < 1e-10
+
+
+class DetachedInput(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.detach())
+
+
+@pytest.mark.parametrize("kind", [*PRIVATE_STEPS, "nonprivate"])
+def test_images_that_no_gradient_reaches_are_observed_as_zeros(
+    kind: str, images: Tensor, labels: Tensor
+) -> None:
+    model = DetachedInput(*make_model())
+    if kind == "nonprivate":
+        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+        visit = NonPrivateStep(model, optimizer, 12.0, observe=True).accumulate(images, labels)
+    else:
+        visit = private_step(kind, model, observe=True).accumulate(images, labels)
+    assert visit.input_gradients is not None
+    assert torch.equal(visit.input_gradients, torch.zeros_like(images))
+
+
+@pytest.mark.parametrize("kind", ["bookkeeping", "nonprivate"])
+def test_observing_steps_train_models_that_begin_in_place(
+    kind: str, images: Tensor, labels: Tensor
+) -> None:
+    model = nn.Sequential(nn.ReLU(inplace=True), *make_model())
+    before = images.clone()
+    expected = reference.input_gradients(model, images, labels)
+    if kind == "nonprivate":
+        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+        visit = NonPrivateStep(model, optimizer, 12.0, observe=True).accumulate(images, labels)
+    else:
+        visit = private_step(kind, model, observe=True).accumulate(images, labels)
+    assert torch.equal(images, before)
+    assert visit.input_gradients is not None
+    assert relative_error(visit.input_gradients, expected) < 1e-12

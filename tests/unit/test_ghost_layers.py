@@ -58,6 +58,25 @@ def conv(channels: int = 4, outputs: int = 6, **options: object) -> Callable[[],
     )
 
 
+def altered(attributes: dict[str, object], **options: object) -> Callable[[], nn.Module]:
+    """A convolution whose attributes were changed after construction."""
+
+    def make() -> nn.Module:
+        body = conv(**options)()
+        for name, value in attributes.items():
+            setattr(body[2], name, value)
+        return body
+
+    return make
+
+
+class Transposed(nn.Module):
+    """Makes a map that is not contiguous."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(2, 3)
+
+
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "3x3": conv(kernel_size=3, padding=1),
     "3x3 without bias": conv(kernel_size=3, padding=1, bias=False),
@@ -72,11 +91,21 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "padding valid": conv(kernel_size=3, padding="valid"),
     "padding circular": conv(kernel_size=3, padding=(1, 2), padding_mode="circular"),
     "padding reflect": conv(kernel_size=3, padding=1, padding_mode="reflect"),
+    "padding taken away": altered({"padding": (0, 0)}, kernel_size=3, padding=1),
+    "dilated later": altered({"padding": (2, 2), "dilation": (2, 2)}, kernel_size=3, padding=1),
+    "padded by the word later": altered({"padding": "same"}, kernel_size=(3, 2)),
+    "numbers for pairs": altered({"padding": 1, "stride": 2, "dilation": 1}, kernel_size=3),
+    "smaller kernel later": altered(
+        {"weight": nn.Parameter(torch.linspace(-1, 1, 6 * 4 * 6).view(6, 4, 2, 3))}, kernel_size=5
+    ),
     "many channels": conv(channels=40, outputs=48, kernel_size=3, padding=1),
     "GroupNorm without shift": lambda: nn.Sequential(
         nn.Conv2d(3, 6, 3), nn.GroupNorm(2, 6, bias=False), nn.Softplus()
     ),
     "GroupNorm": lambda: nn.Sequential(nn.Conv2d(3, 6, 3), nn.GroupNorm(2, 6), nn.Softplus()),
+    "GroupNorm of another layout": lambda: nn.Sequential(
+        nn.Conv2d(3, 6, 3), Transposed(), nn.GroupNorm(2, 6), nn.Softplus()
+    ),
     "LayerNorm": lambda: nn.Sequential(nn.Conv2d(3, 6, 3), nn.LayerNorm([6, 4, 4]), nn.Tanh()),
     "LayerNorm without bias": lambda: nn.Sequential(
         Tokens(), nn.LayerNorm(3, bias=False), nn.Tanh()

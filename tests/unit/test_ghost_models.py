@@ -1,6 +1,8 @@
 """Whole models: residual nets, awkward ones, refused ones; and what a pass leaves behind."""
 
+import gc
 import logging
+import weakref
 from collections.abc import Iterator
 from functools import partial
 
@@ -13,7 +15,14 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchvision.models import resnet
 
-from gradval.ghost import LayerTape, clipped_gradient_sum, covers, sample_gradients
+from gradval.ghost import (
+    LayerRule,
+    LayerTape,
+    clipped_gradient_sum,
+    covers,
+    register_layer_rule,
+    sample_gradients,
+)
 
 CLASSES = 3
 
@@ -85,6 +94,30 @@ class InPlace(nn.Module):
         x.flatten(1).mul_(0.5)
         x += identity
         return self.fc(F.elu(x, inplace=True).mean((2, 3))).mul_(1.5)
+
+
+class InPlaceFirst(nn.Module):
+    """Modifies the images themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.fc = nn.Linear(4, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(x.sub_(0.1), inplace=True)
+        return self.fc(torch.tanh(self.conv(x)).mean((2, 3)))
+
+
+class InPlaceFirstAndOwnParameter(InPlaceFirst):
+    """The same, not covered by rules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(CLASSES))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * self.scale
 
 
 class DetachedInput(nn.Module):
@@ -213,6 +246,18 @@ class SequenceFirst(nn.Module):
         return self.fc(torch.tanh(self.project(x.flatten(2).permute(2, 0, 1))).mean(0))
 
 
+class ThreeTokens(nn.Module):
+    """Its sequences are `(T, N, C)`, with as many tokens as images have channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.Linear(64, 5)
+        self.fc = nn.Linear(5, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(torch.tanh(self.project(x.flatten(2).transpose(0, 1))).mean(0))
+
+
 class WithoutGradients(nn.Module):
     """Calls a trainable layer with gradients disabled."""
 
@@ -240,6 +285,7 @@ COVERED = {
     ),
     "repeated": Repeated,
     "in place": InPlace,
+    "in place first": InPlaceFirst,
     "detached input": DetachedInput,
     "keyword call": KeywordCall,
     "unused layer": UnusedLayer,
@@ -249,6 +295,7 @@ UNCOVERED = {
     "shared parameter": (SharedParameter, "shared"),
     "functional use": (FunctionalUse, "'conv.weight' is used outside its layer"),
     "own parameter": (OwnParameter, "no layer rule covers parameter 'scale'"),
+    "in place first": (InPlaceFirstAndOwnParameter, "no layer rule covers parameter 'scale'"),
     "own layer": (
         lambda: nn.Sequential(
             OwnConv(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, CLASSES)
@@ -258,6 +305,7 @@ UNCOVERED = {
     "parametrised": (parametrised, "no layer rule"),
     "patches": (PatchesAsBatch, "samples in its first dimension"),
     "sequence first": (SequenceFirst, "samples in its first dimension"),
+    "three tokens": (ThreeTokens, "samples in its first dimension"),
     "without gradients": (WithoutGradients, "gradients disabled"),
 }
 
@@ -288,7 +336,7 @@ def assert_equals_naive(model: nn.Module, images: Tensor, labels: Tensor) -> Non
     expected = reference.susceptibilities(model, images, labels)
     for order in (1, 2):
         result = sample_gradients(model, images, labels, order)
-        logits = torch.cat([model(x[None]).detach() for x in images])
+        logits = torch.cat([model(x.clone()[None]).detach() for x in images])
         assert relative_error(result.logits, logits) < 1e-12
         assert relative_error(result.losses, reference.losses(model, images, labels)) < 1e-12
         assert relative_error(result.squared_norms, gradients.square().sum(1)) < 1e-11
@@ -350,6 +398,72 @@ def test_freezing_after_a_pass_is_noticed(images: Tensor, labels: Tensor) -> Non
     model.scale.requires_grad_(False)
     assert covers(model, images)
     assert_equals_naive(model, images, labels)
+
+
+def test_a_first_dimension_that_happens_to_fit_the_batch_is_noticed(
+    images: Tensor, labels: Tensor
+) -> None:
+    assert_equals_naive(perturbed(ThreeTokens()), images[:2], labels[:2])
+    model, images, labels = perturbed(ThreeTokens()), images[:3], labels[:3]
+    squares = reference.gradients(model, images, labels).square().sum(1)
+    assert relative_error(sample_gradients(model, images, labels, 1).squared_norms, squares) < 1e-11
+
+
+def test_a_rule_that_computes_something_else_than_its_layer_is_not_used(
+    images: Tensor, labels: Tensor, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Doubling(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+    class LinearAsItWas(LayerRule):
+        def run(self, layer: Doubling, inputs: Tensor) -> tuple[Tensor, Tensor]:
+            return inputs, F.linear(inputs, layer.weight, layer.bias)
+
+    register_layer_rule(Doubling, LinearAsItWas())
+    # A head of zeros: the logits alone would not tell.
+    model = nn.Sequential(nn.Flatten(), Doubling(192, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    nn.init.zeros_(model[3].weight)
+    with caplog.at_level(logging.WARNING, logger="gradval"):
+        assert not covers(model, images)
+    assert "the rule of Doubling does not compute what '1' does" in caplog.text
+    assert_equals_naive(perturbed(model), images, labels)
+
+
+def test_a_rule_registered_after_a_pass_is_used(images: Tensor) -> None:
+    class Scaling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * self.weight
+
+    class ScalingRule(LayerRule):
+        def per_sample_gradients(
+            self, layer: Scaling, activation: Tensor, output_grad: Tensor, views: int = 1
+        ) -> dict[str, Tensor]:
+            return {"weight": (activation * output_grad).view(-1, views, 192).sum((1, 2))}
+
+    model = nn.Sequential(nn.Flatten(), Scaling(), nn.Linear(192, 3)).double()
+    assert not covers(model, images)
+    register_layer_rule(Scaling, ScalingRule())
+    assert covers(model, images)
+
+
+def test_a_layer_that_takes_anothers_place_is_noticed_and_nothing_is_kept(images: Tensor) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 3)).double()
+    assert covers(model, images)
+    old = weakref.ref(model[0].weight)
+    model[0] = OwnConv(3, 4, 3).double()
+    gc.collect()
+    assert old() is None
+    assert not covers(model, images)
+    model[0].weight = nn.Parameter(model[0].weight.detach().clone())
+    known = weakref.ref(model)
+    del model
+    gc.collect()
+    assert known() is None
 
 
 def test_model_on_one_pixel_images(labels: Tensor) -> None:

@@ -12,7 +12,8 @@ from torch.autograd.graph import get_gradient_edge
 
 from gradval.ghost import fallback
 from gradval.ghost.coverage import check_separable, covers
-from gradval.ghost.passes import or_zeros, per_sample_losses
+from gradval.ghost.losses import per_sample_losses
+from gradval.ghost.passes import or_zeros
 from gradval.ghost.tape import LayerTape
 
 # As in Opacus: keeps the clip factor finite.

@@ -1,5 +1,6 @@
 """Two-dimensional convolutions: any stride, padding, dilation and number of groups."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch.nn.functional as F
@@ -77,35 +78,47 @@ class Conv2dRule(LayerRule):
 
 def padded(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
     """The input as the convolution of `conv_geometry` takes it."""
-    if _pads_plainly(layer):
-        return inputs
-    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    return F.pad(inputs, layer._reversed_padding_repeated_twice, mode=mode)
+    if layer.padding_mode != "zeros":
+        return F.pad(inputs, layer._reversed_padding_repeated_twice, mode=layer.padding_mode)
+    (top, left), (bottom, right) = before, after = _zero_padding(layer)
+    return inputs if before == after else F.pad(inputs, (left, right, top, bottom))
 
 
 def conv_geometry(layer: nn.Conv2d) -> Geometry:
-    """Geometry of the convolution of a recorded activation with the layer's weight."""
+    """Geometry of the convolution of a recorded activation with the layer's weight.
+
+    Read from what the layer's forward reads, which code may have changed since construction.
+    """
+    before, after = _zero_padding(layer)
+    pads_by_itself = layer.padding_mode == "zeros" and before == after
     return Geometry(
-        kernel=_pair(layer.kernel_size),
+        kernel=_kernel(layer),
         stride=_pair(layer.stride),
-        padding=_symmetric_padding(layer) if _pads_plainly(layer) else (0, 0),
+        padding=before if pads_by_itself else (0, 0),
         dilation=_pair(layer.dilation),
     )
 
 
-def _pair(size: tuple[int, ...]) -> Pair:
-    return size[0], size[1]
+def _zero_padding(layer: nn.Conv2d) -> tuple[Pair, Pair]:
+    """Rows and columns of zeros before and after the image, in the mode "zeros"."""
+    if layer.padding == "valid":
+        return (0, 0), (0, 0)
+    if layer.padding != "same":
+        return _pair(layer.padding), _pair(layer.padding)
+    rows, columns = (
+        d * (k - 1) for d, k in zip(_pair(layer.dilation), _kernel(layer), strict=True)
+    )
+    before = rows // 2, columns // 2
+    return before, (rows - before[0], columns - before[1])
 
 
-def _pads_plainly(layer: nn.Conv2d) -> bool:
-    """Whether a convolution pads by itself: with zeros, as much on either side."""
-    left, right, top, bottom = layer._reversed_padding_repeated_twice
-    return layer.padding_mode == "zeros" and left == right and top == bottom
+def _kernel(layer: nn.Conv2d) -> Pair:
+    return _pair(layer.weight.shape[2:])
 
 
-def _symmetric_padding(layer: nn.Conv2d) -> Pair:
-    left, _, top, _ = layer._reversed_padding_repeated_twice
-    return top, left
+def _pair(size: int | Sequence[int]) -> Pair:
+    sizes = (size,) if isinstance(size, int) else size
+    return sizes[0], sizes[-1]
 
 
 def _split(rows: Tensor, views: int, groups: int) -> Tensor:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from gradval.ghost.coverage import check_labels, preserved_rng
+from gradval.ghost.losses import cross_entropy
 
 # Per-sample gradients of so many bytes are held at a time.
 CHUNK_BYTES = 2**28
@@ -77,8 +77,9 @@ def _loss_function(model: nn.Module) -> Callable[..., Any]:
     """Mean loss of a batch as a function of the parameters, with logits and loss as extras."""
 
     def loss(parameters: Parameters, images: Tensor, labels: Tensor) -> tuple[Tensor, Any]:
-        logits = functional_call(model, parameters, (images,))
-        value = F.cross_entropy(logits, labels)
+        # A copy, because the model may begin with an in-place operation.
+        logits = functional_call(model, parameters, (images.clone(),))
+        value = cross_entropy(logits, labels).mean()
         return value, (logits, value)
 
     return loss
@@ -92,7 +93,7 @@ def _map_chunks(
     labels: Tensor,
 ) -> Iterator[Any]:
     with torch.no_grad(), preserved_rng(images.device):
-        logits = model(images.flatten(0, -4)[:1])
+        logits = model(images.flatten(0, -4)[:1].clone())
     check_labels(labels.flatten(), logits.shape[1])
     per_sample = sum(p.numel() * p.element_size() for p in parameters.values())
     chunk = max(1, CHUNK_BYTES // per_sample)

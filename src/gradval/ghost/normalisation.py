@@ -93,7 +93,8 @@ class _NormaliseGroups(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, groups: int, eps: float) -> tuple[Tensor, Tensor]:
         n, c, pixels = x.shape[0], x.shape[1], x[0, 0].numel()
-        y, _, r = torch.native_group_norm(x, None, None, n, c, pixels, groups, eps)
+        # The operator refuses other layouts, which the layer accepts.
+        y, _, r = torch.native_group_norm(x.contiguous(), None, None, n, c, pixels, groups, eps)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(y, r)
         return y, r

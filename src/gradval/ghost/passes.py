@@ -8,12 +8,12 @@ gradient of the summed squared norms with respect to the images.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from gradval.ghost import fallback
-from gradval.ghost.coverage import check_labels, check_separable, covers
+from gradval.ghost.coverage import check_separable, covers
+from gradval.ghost.losses import per_sample_losses
 from gradval.ghost.tape import LayerTape
 
 
@@ -55,29 +55,15 @@ def sample_gradients(
     """
     images = images.detach()
     if order == 0:
-        check_separable(model)
+        check_separable(model, images)
         with torch.no_grad():
-            logits = model(images)
+            # A copy, because the model may begin with an in-place operation.
+            logits = model(images.clone())
             return SampleGradients(logits, per_sample_losses(logits, labels))
     if not covers(model, images):
         return SampleGradients(*fallback.sample_gradients(model, images, labels, order))
     with LayerTape(model) as tape, torch.enable_grad():
         return _taped_gradients(tape, images.requires_grad_(), labels, order)
-
-
-def per_sample_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy `(N,)` in nats.
-
-    Raises:
-        ValueError: the logits are not `(N, K)`, or a label is not one of the K classes.
-    """
-    if logits.dim() != 2 or len(logits) != len(labels):
-        raise ValueError(
-            f"the model must map {len(labels)} images to logits of shape ({len(labels)}, classes),"
-            f" not {tuple(logits.shape)}"
-        )
-    check_labels(labels, logits.shape[1])
-    return F.cross_entropy(logits, labels, reduction="none")
 
 
 def or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:

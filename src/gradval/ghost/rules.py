@@ -70,6 +70,11 @@ def register_layer_rule(layer_type: type[nn.Module], rule: LayerRule) -> None:
     _RULES[layer_type] = rule
 
 
+def registered_rules() -> dict[type[nn.Module], LayerRule]:
+    """The rules by layer type, as they are now."""
+    return dict(_RULES)
+
+
 def rule_for(layer: nn.Module) -> LayerRule | None:
     """The rule of a layer; `None` if its type is unknown or this one has been customised."""
     rule = _RULES.get(type(layer))

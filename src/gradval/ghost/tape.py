@@ -106,17 +106,20 @@ class LayerTape:
     Attributes:
         calls: calls of layers with trainable parameters, in the order of the last run.
         unrecorded: whether, in the last run, such a layer was called with gradients disabled.
+        deviating: in a trial, the layers for which their rule computed something else than they
+            do themselves.
 
     Args:
         model: any module; its parameters that require gradients are "the parameters".
-        freeze: whether to freeze the parameters.
+        trial: whether to compare rules with their layers, and to leave the parameters unfrozen.
     """
 
-    def __init__(self, model: nn.Module, freeze: bool = True) -> None:
+    def __init__(self, model: nn.Module, trial: bool = False) -> None:
         self.model = model
         self.calls: list[LayerCall] = []
         self.unrecorded = False
-        self._freeze = freeze
+        self.deviating: list[nn.Module] = []
+        self._trial = trial
         self._recording = False
         self._stack = ExitStack()
 
@@ -130,7 +133,7 @@ class LayerTape:
                 names = tuple(name for name, p in own.items() if p.requires_grad)
                 layer.forward = partial(self._run, layer, rule, names)
                 stack.callback(layer.__dict__.pop, "forward")
-            if self._freeze:
+            if not self._trial:
                 stack.enter_context(frozen_parameters(self.model))
             self._stack = stack.pop_all()
         return self
@@ -145,7 +148,9 @@ class LayerTape:
         self._stack.close()
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Run the model on `inputs`, replacing the calls recorded before.
+        """Run the model on a copy of `inputs`, replacing the calls recorded before.
+
+        A copy, because a model may begin with an in-place operation, which leaves forbid.
 
         Returns:
             The model's output.
@@ -154,7 +159,7 @@ class LayerTape:
         self.unrecorded = False
         self._recording = True
         try:
-            output: Tensor = self.model(inputs)
+            output: Tensor = self.model(inputs.clone())
             return output
         finally:
             # Gradient checkpointing runs layers once more, in the backward.
@@ -211,6 +216,8 @@ class LayerTape:
     ) -> Tensor:
         """The layer's `forward`; `input` is what PyTorch's layers call their argument."""
         activation, output = rule.run(layer, input)
+        if self._trial and _deviates(output, layer, input):
+            self.deviating.append(layer)
         if not (self._recording and names):
             return output
         if not torch.is_grad_enabled():
@@ -225,6 +232,18 @@ class LayerTape:
             versions = tuple(tensor._version for tensor in tensors)
             self.calls.append(LayerCall(layer, rule, names, activation, tensors, versions, edge))
         return output
+
+
+@torch.no_grad()
+def _deviates(output: Tensor, layer: nn.Module, inputs: Tensor) -> bool:
+    """Whether `output` is not what the layer computes, by more than rounding can explain."""
+    expected = type(layer).forward(layer, inputs)
+    if output.shape != expected.shape:
+        return True
+    eps = torch.finfo(expected.dtype).eps
+    # The second term: normalisation of an input that is all but constant magnifies its rounding.
+    tolerance = eps ** (1 / 3) * expected.abs().max() + 1000 * eps * inputs.abs().max()
+    return bool((output - expected).abs().max() > tolerance)
 
 
 @contextmanager

@@ -59,6 +59,6 @@ def saved_bytes(model: nn.Module, image: Tensor) -> int:
         return tensor
 
     with torch.enable_grad(), saved_tensors_hooks(note, lambda tensor: tensor):
-        output = model(image.detach().requires_grad_())
+        output = model(image.detach().requires_grad_().clone())
     sizes[output.data_ptr()] = output.numel() * output.element_size()
     return sum(sizes.values())

@@ -11,7 +11,10 @@ from gradval.scores.validation import Images
 def _plis(context: ScoringContext) -> Tensor:
     jacobian = context.susceptibilities / context.options.sigma**2
     # The Jacobian of a scalar has one row: its spectral norm is its L2 norm.
-    norms: Tensor = torch.linalg.vector_norm(jacobian.flatten(1), dim=1)
+    rows = jacobian.flatten(1)
+    # In units of the largest entry: squares of the entries of confident samples underflow.
+    units = rows.abs().amax(1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
+    norms: Tensor = torch.linalg.vector_norm(rows / units, dim=1) * units[:, 0]
     return norms
 
 

@@ -173,7 +173,9 @@ def compute_scores(
     check_lengths(images, labels)
     check_separable(model)
     order = max((score.order for score in scores), default=0)
-    found: dict[str, list[Tensor]] = {name: [] for name in names}
+    dtype = reference_tensor(model).dtype
+    # Made at once: small results that stay among large ones that go would fragment the memory.
+    found = {name: torch.empty(len(labels), dtype=dtype) for name in names}
     with evaluating(model):
         for start, batch, batch_labels in _batches(
             model, images, labels, order, batch_size, progress
@@ -181,10 +183,9 @@ def compute_scores(
             context = ScoringContext(model, checkpoints, batch, batch_labels, options, order)
             for score in scores:
                 values = score.function(context).detach()
-                check_scores(score.name, values, start)
-                found[score.name].append(values.cpu())
-    nothing = torch.empty(0, dtype=reference_tensor(model).dtype)
-    return {name: torch.cat([nothing, *parts]) for name, parts in found.items()}
+                check_scores(score.name, values, len(batch), start)
+                found[score.name][start : start + len(batch)] = values
+    return found
 
 
 def _look_up(name: str) -> Score:
@@ -211,7 +212,7 @@ def _batches(
     check_images(first)
     first = first.to(like)
     with torch.no_grad():
-        check_labels(labels, model(first).shape[1])
+        check_labels(labels, model(first.clone()).shape[1])
     size = batch_size or choose_batch_size(model, first, order)
     logger.info("scoring in batches of %d", size)
     for start in tqdm(

@@ -32,8 +32,12 @@ def check_images(images: Tensor, start: int = 0) -> None:
         raise ValueError(f"image {start + index} has pixels that are NaN or infinite")
 
 
-def check_scores(name: str, scores: Tensor, start: int = 0) -> None:
-    """Refuse scores that are not finite; `start` is the index of the first one's sample."""
+def check_scores(name: str, scores: Tensor, count: int, start: int = 0) -> None:
+    """Refuse scores that are not `(count,)` and finite; `start` is the first one's sample."""
+    if scores.shape != (count,):
+        raise ValueError(
+            f"score {name!r} of {count} samples has shape {tuple(scores.shape)}, not ({count},)"
+        )
     index = first_non_finite(scores)
     if index is not None:
         raise ValueError(

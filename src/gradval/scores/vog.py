@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gradval.ghost import check_labels, check_separable
-from gradval.ghost.passes import per_sample_losses
+from gradval.ghost.losses import per_sample_losses
+from gradval.ghost.passes import or_zeros
 from gradval.ghost.tape import frozen_parameters
 from gradval.scores.evaluation import evaluating
 from gradval.scores.registry import (
@@ -74,17 +75,22 @@ def input_gradients(model: nn.Module, images: Tensor, labels: Tensor, target: st
     Raises:
         ValueError: the model mixes samples, or a label is not one of its classes.
     """
-    check_separable(model)
     images = images.detach().requires_grad_()
-    with evaluating(model), frozen_parameters(model), torch.enable_grad():
-        logits = model(images)
-        if target == "loss":
-            targets = per_sample_losses(logits, labels)
-        else:
-            check_labels(labels, logits.shape[1])
-            targets = logits.gather(1, labels[:, None])
-        # Samples do not interact, so the gradient of the sum holds every sample's own.
-        return torch.autograd.grad(targets.sum(), images)[0]
+    with evaluating(model), torch.enable_grad():
+        check_separable(model, images)
+        with frozen_parameters(model):
+            # A copy, because the model may begin with an in-place operation.
+            logits = model(images.clone())
+            if target == "loss":
+                targets = per_sample_losses(logits, labels)
+            else:
+                check_labels(labels, logits.shape[1])
+                targets = logits.gather(1, labels[:, None])
+            if not targets.requires_grad:
+                return torch.zeros_like(images)
+            # Samples do not interact, so the gradient of the sum holds every sample's own.
+            (found,) = torch.autograd.grad(targets.sum(), images, allow_unused=True)
+            return or_zeros(found, images).detach()
 
 
 def vog_scores(

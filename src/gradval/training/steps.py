@@ -15,13 +15,13 @@ and in private steps the norm of the gradient, on which clipping rests anyway.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradval.ghost import clipped_gradient_sum
+from gradval.ghost import check_separable, clipped_gradient_sum
 
 if TYPE_CHECKING:
     from opacus.optimizers import DPOptimizer
@@ -104,7 +104,8 @@ class NonPrivateStep:
         (losses.sum() / self.expected_batch_size).backward()
         if not self.observe:
             return Visit(losses.detach())
-        return Visit(losses.detach(), input_gradients=received[0] * self.expected_batch_size)
+        input_gradients = _first(received, images) * self.expected_batch_size
+        return Visit(losses.detach(), input_gradients=input_gradients)
 
     def update(self) -> None:
         _check_finite([p.grad for p in self.model.parameters() if p.grad is not None])
@@ -221,8 +222,8 @@ class BookKeepingStep(_SummedStep):
             multiplicity=self.multiplicity,
             input_gradients=self.observe,
         )
-        for name, parameter in self.model.named_parameters():
-            parameter.grad = clipped.sums[name]
+        for name, total in clipped.sums.items():
+            self.model.get_parameter(name).grad = total
         norms = clipped.norms if self.observe else None
         return Visit(clipped.losses, norms, clipped.input_gradients)
 
@@ -247,6 +248,7 @@ class GhostStep(_SummedStep):
     def _backward(self, images: Tensor, labels: Tensor) -> Visit:
         from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
 
+        _check_separable(self.hooked, images)
         images, received = _watched(images, self.observe)
         criterion = DPLossFastGradientClipping(
             self.hooked, self.private, nn.CrossEntropyLoss(), loss_reduction="mean"
@@ -259,7 +261,7 @@ class GhostStep(_SummedStep):
         if not self.observe:
             return Visit(losses)
         # The first backward is that of the mean loss, the second that of the clipped sum.
-        return Visit(losses, norms, received[0] * len(losses))
+        return Visit(losses, norms, _first(received, images) * len(losses))
 
 
 class HooksStep(PrivateStep):
@@ -282,6 +284,7 @@ class HooksStep(PrivateStep):
         return kind
 
     def _backward(self, images: Tensor, labels: Tensor) -> Visit:
+        _check_separable(self.model, images)
         images, received = _watched(images, self.observe)
         losses = _sample_losses(self.model(images), labels, self.multiplicity)
         losses.sum().backward()
@@ -292,7 +295,7 @@ class HooksStep(PrivateStep):
         if not self.observe:
             return Visit(losses.detach())
         norms = [p.grad_sample.flatten(1).norm(dim=1) for p in self.private.params]
-        return Visit(losses.detach(), torch.stack(norms).norm(dim=0), received[0])
+        return Visit(losses.detach(), torch.stack(norms).norm(dim=0), _first(received, images))
 
     def _backward_nothing(self) -> None:
         for parameter in self.private.params:
@@ -312,12 +315,30 @@ def _sample_losses(logits: Tensor, labels: Tensor, multiplicity: int) -> Tensor:
 
 
 def _watched(images: Tensor, watch: bool) -> tuple[Tensor, list[Tensor]]:
-    """The images, and a list to which each backward appends its gradient with respect to them."""
+    """The images, and a list to which each backward appends its gradient with respect to them.
+
+    A copy, because the model may begin with an in-place operation, which leaves forbid.
+    """
     received: list[Tensor] = []
     if watch:
-        images = images.detach().requires_grad_()
-        images.register_hook(received.append)
+        leaf = images.detach().requires_grad_()
+        leaf.register_hook(received.append)
+        images = leaf.clone()
     return images, received
+
+
+def _first(received: list[Tensor], images: Tensor) -> Tensor:
+    """The gradient of the first backward; zeros if none has reached the images."""
+    return received[0] if received else torch.zeros_like(images)
+
+
+def _check_separable(hooked: Any, images: Tensor) -> None:
+    """`check_separable` for a module with Opacus's hooks, which would record the trial run."""
+    hooked.disable_hooks()
+    try:
+        check_separable(hooked._module, images)
+    finally:
+        hooked.enable_hooks()
 
 
 PRIVATE_STEPS: dict[str, type[PrivateStep]] = {

@@ -1,0 +1,38 @@
+"""The cross-entropy of each sample, precise also where the model is confident."""
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from gradval.ghost.coverage import check_labels
+
+# Beyond it `log(1 + exp(x))` is x in float64 too.
+LINEAR_FROM = 40
+
+
+def per_sample_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy `(N,)` in nats, as `cross_entropy`.
+
+    Raises:
+        ValueError: the logits are not `(N, K)`, or a label is not one of the K classes.
+    """
+    if logits.dim() != 2 or len(logits) != len(labels):
+        raise ValueError(
+            f"the model must map {len(labels)} images to logits of shape ({len(labels)}, classes),"
+            f" not {tuple(logits.shape)}"
+        )
+    check_labels(labels, logits.shape[1])
+    return cross_entropy(logits, labels)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """`log(1 + exp(m))`, `(N,)`, m = log of the sum over the other classes of `exp(z_k - z_y)`.
+
+    That is the cross-entropy. Computed from the softmax as PyTorch does, in float32 it is zero from
+    a margin of about 17 on, and its gradient and the gradient's own derivative have lost part of
+    their terms, as `1 - p_y` has no digits left. Here each keeps its relative precision.
+    """
+    own = labels[:, None]
+    others = logits.scatter(1, own, -math.inf).logsumexp(1)
+    return F.softplus(others - logits.gather(1, own)[:, 0], threshold=LINEAR_FROM)
