@@ -77,7 +77,10 @@ def change(config: Mapping[str, Any], variant: str) -> str:
 
 
 def collect(config: Mapping[str, Any], directory: Path) -> pd.DataFrame:
-    """One row a run: accuracies in percent, noise, steps, seconds, and the distance to the base."""
+    """One row a run: accuracies in percent, noise, steps, seconds, and the distance to the base.
+
+    Seconds are processor time of the job, so that they do not depend on what else is running.
+    """
     rows = []
     for (variant, seed), folder in run_folders(config).items():
         summary = read_json(directory / folder / "summary.json")
@@ -91,14 +94,21 @@ def collect(config: Mapping[str, Any], directory: Path) -> pd.DataFrame:
                 "train_accuracy": 100 * summary["train_accuracy"],
                 "noise_multiplier": event["noise_multiplier"],
                 "steps": event["steps"],
-                "seconds": read_json(directory / folder / "timing.json")["training_seconds"],
+                "processor_seconds": processor_seconds(directory, folder),
             }
         )
     table = pd.DataFrame(rows)
     base = table[table["variant"] == BASE].set_index("seed")
     table["gain"] = table["test_accuracy"] - table["seed"].map(base["test_accuracy"])
-    table["time"] = table["seconds"] / table["seed"].map(base["seconds"])
+    table["time"] = table["processor_seconds"] / table["seed"].map(base["processor_seconds"])
     return table.round(4)
+
+
+def processor_seconds(directory: Path, folder: Path) -> float:
+    """What Snakemake measured of the job that trained a run."""
+    path = directory / "logs" / "train_model" / folder.relative_to("results").with_suffix(".jsonl")
+    last = path.read_text(encoding="utf-8").splitlines()[-1]
+    return float(json.loads(last)["cpu_time"])
 
 
 def summary_of(table: pd.DataFrame) -> pd.DataFrame:
@@ -133,7 +143,7 @@ def plot(table: pd.DataFrame) -> Figure:
     axes.axvline(0, color="#606060", linewidth=0.8)
     axes.set_xlabel("gain in test accuracy over the base recipe, in points")
     axes.set_title("One change of the base recipe at a time, CIFAR-10 subset, ε = 8")
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
     return figure
 
 
@@ -151,8 +161,9 @@ def write_page(table: pd.DataFrame, config: Mapping[str, Any], folder: Path) -> 
     text = (
         "# Private recipes, one change at a time\n\n"
         "Written by `benchmarks/recipe_study.py` from `config/recipe-study.yaml`, which holds the "
-        f"base recipe. {origin}. Gains are paired by seed. Time is that of the steps, in runs of "
-        f"the base ({processor()}, torch {version('torch')}).\n\n"
+        f"base recipe. {origin}. Gains are paired by seed. Time is processor time of the job, "
+        f"start and evaluations included, in runs of the base ({processor()}, torch "
+        f"{version('torch')}).\n\n"
         f"{summary_of(table).to_markdown(index=False, disable_numparse=True)}\n\n"
         "![Gain of each change](recipes.png)\n"
     )

@@ -32,8 +32,8 @@ def copy_checkout(tmp_path_factory):
         if save_every is not None:
             loop = folder / "src/gradval/training/loop.py"
             text = loop.read_text()
-            assert "SAVE_EVERY_SECONDS = 60.0" in text
-            loop.write_text(text.replace("SECONDS = 60.0", f"SECONDS = {save_every}"))
+            assert "SAVE_EVERY_SECONDS, MOST_STRETCH = 60.0," in text
+            loop.write_text(text.replace("MOST_STRETCH = 60.0,", f"MOST_STRETCH = {save_every},"))
         return folder
 
     return copy

@@ -3,10 +3,14 @@
 import glob
 import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+# Nobody writes one file for so long.
+LEFTOVER_SECONDS = 3600
 
 
 @contextmanager
@@ -15,15 +19,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     The temporary file is removed if the block raises, and its bytes are on the disk before it is
     renamed, so that neither a crash, a full disk nor a lost machine leaves a truncated output
-    behind. What a killed process left is removed by the next one; only one may write at a time.
+    behind. What a killed process left is removed an hour later, when the file is written next.
 
     Raises:
         OSError: the file cannot be written, for example because the disk is full; it names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.stem)}.[0-9]*{path.suffix}"):
-        left.unlink(missing_ok=True)
+    _remove_leftovers(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
@@ -37,6 +40,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.[0-9]*{path.suffix}"):
+        # Another process may be writing, such as one of a node that was taken for dead.
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > LEFTOVER_SECONDS:
+                left.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:

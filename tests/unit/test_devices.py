@@ -85,10 +85,12 @@ def test_device_of_a_job(gpus, start):
     assert gpus(2) == torch.device("cuda", 0)
 
 
-def test_float32_of_a_job_is_float32(gpus, monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+def test_float32_of_a_job_is_float32(gpus):
+    backends = torch.backends.cudnn, torch.backends.cuda.matmul
+    for backend in backends:
+        backend.allow_tf32 = True
     gpus(1)
-    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+    assert not any(backend.allow_tf32 for backend in backends)
 
 
 def test_the_only_visible_device_needs_no_lock(gpus, tmp_path):

@@ -283,6 +283,7 @@ def test_other_files_are_refused_in_one_line(tmp_path, capsys):
         "not valid JSON ": b"\xff\xfe",
         "is not of type 'object'": b"[1]",
         "'notes' is a required property": b'{"private": false}',
+        "$.notes: without the sentence 'Trained without": b'{"private": false, "notes": []}',
         "Is a directory": tmp_path,
     }
     for message, content in contents.items():

@@ -1,5 +1,6 @@
 """The canonical store: what is written is what is read, and contradictions are named."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -120,12 +121,14 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old(tmp_path):
 
 def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):
     path = tmp_path / "a.b.txt"
-    left, others = tmp_path / ".a.b.4711.txt", tmp_path / ".a.4711.txt"
-    left.write_text("hal")
-    others.touch()
+    left, under_way, other = (tmp_path / f".{name}.txt" for name in ("a.b.1", "a.b.2", "a.1"))
+    for file in (left, under_way, other):
+        file.write_text("hal")
+    for file in (left, other):
+        os.utime(file, (0, 0))
     with atomic_path(path) as temporary:
         temporary.write_text("whole")
-    assert set(tmp_path.iterdir()) == {path, others}
+    assert set(tmp_path.iterdir()) == {path, under_way, other}
 
 
 def test_normalised_images_are_slices_of_the_normalised_whole():

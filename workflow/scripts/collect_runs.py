@@ -7,6 +7,7 @@ import pandas as pd
 from gradval.evidence.ledgers import ledger_page, ledger_rows
 from gradval.files import atomic_path, read_json, write_text
 from gradval.jobs import job
+from gradval.privacy.ledger import check
 from gradval.study import run_key
 
 with job(snakemake.log[0]):
@@ -21,6 +22,7 @@ with job(snakemake.log[0]):
         key = run_key(path)
         run = tuple(key.values())
         summary, ledger = read_json(path), read_json(files.ledger[i])
+        check(ledger, files.ledger[i])
         seconds = read_json(files.timing[i])["training_seconds"]
         row = {**key, **summary, "training_seconds": seconds}
         if pruned:

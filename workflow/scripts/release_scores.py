@@ -10,13 +10,16 @@ with job(snakemake.log[0]):
     params = snakemake.params
     scores = pd.read_parquet(snakemake.input.scores)
     # Positions alone: ids and labels are private.
-    table, records = scores[["index"]].copy(), {}
-    for name in params.scores:
-        bounds = tuple(params.bounds[name])
-        table[name] = release(scores[name], bounds, params.epsilon)
-        records[name] = release_record(name, bounds, params.epsilon, len(scores))
+    table = scores[["index"]].copy()
+    bounds = {name: tuple(params.bounds[name]) for name in params.scores}
+    records = {
+        name: release_record(name, bounds[name], params.epsilon, len(scores)) for name in bounds
+    }
+    # Before anything is drawn: a second draw would be another release.
+    ledger = released_ledger(read_json(snakemake.input.ledger), list(records.values()))
+    for name in bounds:
+        table[name] = release(scores[name], bounds[name], params.epsilon)
     with atomic_path(snakemake.output.scores) as temporary:
         table.to_parquet(temporary, index=False)
     write_json(snakemake.output.records, records)
-    training = read_json(snakemake.input.ledger)
-    write_json(snakemake.output.ledger, released_ledger(training, list(records.values())))
+    write_json(snakemake.output.ledger, ledger)

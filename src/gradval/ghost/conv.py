@@ -101,10 +101,10 @@ def conv_geometry(layer: nn.Conv2d) -> Geometry:
 
 def _zero_padding(layer: nn.Conv2d) -> tuple[Pair, Pair]:
     """Rows and columns of zeros before and after the image, in the mode "zeros"."""
+    if not isinstance(layer.padding, str):
+        return _pair(layer.padding), _pair(layer.padding)
     if layer.padding == "valid":
         return (0, 0), (0, 0)
-    if layer.padding != "same":
-        return _pair(layer.padding), _pair(layer.padding)
     rows, columns = (
         d * (k - 1) for d, k in zip(_pair(layer.dilation), _kernel(layer), strict=True)
     )

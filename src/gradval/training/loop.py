@@ -30,8 +30,8 @@ from gradval.training.streams import Streams, default_state
 logger = logging.getLogger("gradval")
 
 # How often the state of a run is written; a killed run repeats at most this many seconds. A state
-# that takes longer than a second to write is written as many times less often.
-SAVE_EVERY_SECONDS = 60.0
+# that takes longer than a second to write is written as many times less often, up to ten times.
+SAVE_EVERY_SECONDS, MOST_STRETCH = 60.0, 10.0
 
 DRAWS_BY_ITSELF = (
     "the model draws random numbers while it trains (dropout?), outside of the streams that are "
@@ -260,7 +260,7 @@ class Trainer:
                 if (due_at := time.monotonic()) > next_save:
                     self._save()
                     end = time.monotonic()
-                    next_save = end + self.save_every * max(1.0, end - due_at)
+                    next_save = end + self.save_every * min(max(1.0, end - due_at), MOST_STRETCH)
         if self.progress.step > self._resumed_at:
             self._save()
         return self._finish()
