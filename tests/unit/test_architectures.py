@@ -98,8 +98,11 @@ def test_input_gradients_equal_the_naive_loop(name: str, dtype: torch.dtype, tar
     assert deviation < TOLERANCES[dtype]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-@pytest.mark.parametrize(("channels", "size"), [(3, 32), (1, 224)])
+# The widest models at 224 pixels would take a minute each; benchmarks/score_speed.py scores them.
+@pytest.mark.parametrize(
+    ("name", "channels", "size"),
+    [*((name, 3, 32) for name in ARCHITECTURES), ("resnet18", 1, 224), ("resnet101", 1, 224)],
+)
 def test_full_width_models_take_a_private_step_and_are_scored_at_their_real_size(
     name, channels, size
 ):
