@@ -310,16 +310,6 @@ UNCOVERED = {
 }
 
 
-@pytest.fixture
-def images() -> Tensor:
-    return torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture
-def labels() -> Tensor:
-    return torch.tensor([0, 2, 1, 2])
-
-
 @pytest.fixture(params=COVERED)
 def covered(request: pytest.FixtureRequest) -> nn.Module:
     return perturbed(COVERED[request.param]())

@@ -64,16 +64,6 @@ def with_mixer(mixer: nn.Module) -> nn.Module:
     ).double()
 
 
-@pytest.fixture
-def images() -> Tensor:
-    return torch.randn(4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture
-def labels() -> Tensor:
-    return torch.tensor([0, 2, 1, 2])
-
-
 def refused() -> pytest.RaisesExc:
     return pytest.raises(ValueError, match="mixes the samples of a batch: the logits of one")
 
