@@ -427,6 +427,24 @@ def test_a_state_of_other_test_images_is_not_used():
     assert len(fingerprints) == 3
 
 
+def test_a_state_that_does_not_fit_is_named_and_not_used(tmp_path, caplog):
+    path = tmp_path / "resume.pt"
+    trainer(resume_path=path, fingerprint="x").run()
+    again = trainer(resume_path=path, fingerprint="y")
+    assert again.progress.step == 0
+    assert str(path) in caplog.text and "begins anew" in caplog.text
+
+
+def test_a_run_that_goes_on_with_another_version_says_so(tmp_path, caplog, monkeypatch):
+    path = tmp_path / "resume.pt"
+    trainer(resume_path=path, fingerprint="x").run()
+    assert trainer(resume_path=path, fingerprint="x").progress.step == 9
+    assert "last bits" not in caplog.text
+    monkeypatch.setattr(torch, "__version__", "3.0")
+    assert trainer(resume_path=path, fingerprint="x").progress.step == 9
+    assert f"with torch {torch.version.__version__}, the others are with 3.0" in caplog.text
+
+
 def test_weights_that_are_not_finite_are_never_a_checkpoint():
     job = trainer()
     with torch.no_grad():

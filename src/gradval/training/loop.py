@@ -386,6 +386,7 @@ class Trainer:
             "optimizer": self.step_kind.optimizer.state_dict() if going_on else None,
             "streams": self.streams.state_dict() if going_on else None,
             "clipping": self.clipping,
+            "computed_with": self._computed_with(),
             "free_scores": self.free_scores.state_dict() if self.free_scores is not None else None,
             "progress": {k: v for k, v in vars(self.progress).items() if k != "checkpoints"},
         }
@@ -405,6 +406,20 @@ class Trainer:
             self.free_scores.load_state_dict(state["free_scores"])
         self.progress = _Progress(**state["progress"], checkpoints=checkpoints)
         logger.info("resumed after step %d of %d", self.progress.step, self.phase.steps)
+        now = self._computed_with()
+        for name, before in state["computed_with"].items():
+            if now[name] != before:
+                logger.warning(
+                    "the steps so far were computed with %s %s, the others are with %s: the result "
+                    "may differ in its last bits from that of an uninterrupted run",
+                    *(name, before, now[name]),
+                )
+
+    def _computed_with(self) -> dict[str, str | int]:
+        """What the last bits of the result depend on beside the fingerprint."""
+        device = next(self.model.parameters()).device
+        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "none"
+        return {"torch": str(torch.__version__), "threads": torch.get_num_threads(), "GPU": gpu}
 
     @contextmanager
     def _stop_signal(self) -> Iterator[threading.Event]:

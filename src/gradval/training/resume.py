@@ -9,6 +9,7 @@ written once, to which the resume file refers by their digests. A SHA-256 sum gu
 
 import hashlib
 import io
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from gradval.files import atomic_path
+
+logger = logging.getLogger("gradval")
 
 RESUME_FILE = "resume.pt"  # its name in the folder of a run
 
@@ -76,6 +79,11 @@ class ResumeFiles:
             )
         found = torch.load(io.BytesIO(content[:-_SUM_BYTES]), weights_only=True, map_location="cpu")
         if found["fingerprint"] != self.fingerprint:
+            logger.warning(
+                "%s is of other data, code, configuration or kind of device than this run, which "
+                "therefore begins anew",
+                self.path,
+            )
             return None
         self._names = found["checkpoints"]
         return found["state"], [self._load_checkpoint(name) for name in self._names]
