@@ -132,31 +132,35 @@ class Cluster:
             for pid in self.processes(jobs):
                 _kill(pid, number)
 
+    def freeze(self, job, script):
+        """Stop the processes of a job that run a script, until a signal of SLURM ends them."""
+        frozen = [pid for pid in self.processes([job]) if script in _read(pid, "cmdline")]
+        for pid in frozen:
+            _kill(pid, signal.SIGSTOP)
+        assert frozen, f"job {job} runs no {script}"
+
     def processes(self, jobs=None):
         """Process id -> environment, of these jobs or of all; the jobs' own daemons first."""
         daemons, others = {}, {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
-            try:
-                text = (entry / "environ").read_text(errors="replace")
-                title = (entry / "cmdline").read_text(errors="replace")
-            except OSError:  # it has ended
-                continue
-            variables = dict(part.split("=", 1) for part in text.split("\0") if "=" in part)
+            pid = int(entry.name)
+            parts = _read(pid, "environ").split("\0")
+            variables = dict(part.split("=", 1) for part in parts if "=" in part)
             if variables.get("SLURM_CONF") != self.environment["SLURM_CONF"]:
                 continue
-            if found := re.match(r"slurmstepd: \[(\d+)\.", title):
+            if found := re.match(r"slurmstepd: \[(\d+)\.", _read(pid, "cmdline")):
                 job, group = found.group(1), daemons
             else:
                 job, group = variables.get("SLURM_JOB_ID"), others
             if job is not None and (jobs is None or job in jobs):
-                group[int(entry.name)] = variables
+                group[pid] = variables
         return daemons | others
 
     def run(self, *command):
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60
+            command, env=self.environment, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
         return done.stdout
@@ -184,7 +188,7 @@ class Cluster:
         return [job for job in self.jobs() if job.get("Comment", "").startswith(f"rule_{rule}")]
 
     @staticmethod
-    def wait_for(condition, what, seconds=60):
+    def wait_for(condition, what, seconds=600):
         end = time.monotonic() + seconds
         while not (result := condition()):
             assert time.monotonic() < end, f"no {what} within {seconds} s"
@@ -228,12 +232,18 @@ def _kill(pid, number):
         os.kill(pid, number)
 
 
+def _read(pid, file):
+    """A file of a process in /proc; empty once the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/{file}").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
 def _alive(pid):
     """Whether a process runs; a zombie does not (containers often have nobody to reap it)."""
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
+    state = _read(pid, "stat")
+    return state != "" and ") Z " not in state
 
 
 def _free_ports(count):

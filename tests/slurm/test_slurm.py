@@ -1,4 +1,4 @@
-"""`snakemake --profile slurm` on a real SLURM: a whole study, then faults in the middle of it.
+"""`snakemake --profile slurm` on a real SLURM: a study, then faults in the middle of it.
 
 The study is run undisturbed first; what the faults leave must be equal to it.
 """
@@ -11,15 +11,37 @@ import pytest
 from safetensors.torch import load_file
 
 FULL = "results/digits/resnet9/{}/seed0/full/{}"
+LONGEST = 1200  # seconds: these tests wait for others that share the machine, not for a clock
+STUDY = ("table1", "figure3")  # of these targets: every rule that takes long or asks for a GPU
 LOG = "logs/train_model/digits/resnet9/{}/seed0/full.log"
 
 
-def planned(submit, **options):
-    """Rule -> number of jobs that would be submitted."""
-    run = submit("--dry-run", "--quiet", "rules", **options)
-    assert run.wait(timeout=60) == 0, run.log.read_text()[-2000:]
+def planned(submit, *targets, **options):
+    """Rule -> number of jobs that would be submitted, for everything unless targets are named."""
+    run = submit(*targets, "--dry-run", "--quiet", "rules", **options)
+    assert run.wait(timeout=LONGEST) == 0, run.log.read_text()[-2000:]
     text = run.log.read_text().split("Job stats:")[-1]
     return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", text, re.M)}
+
+
+def freeze_training(cluster, level, state, after=0.0):
+    """Stop a training for good once it has saved a state later than `after`, lest it ends too soon.
+
+    Returns:
+        The job it runs in, as `Cluster.jobs` describes it.
+    """
+    cluster.wait_for(
+        lambda: state.exists() and state.stat().st_mtime > after, f"later state of {level}"
+    )
+    job = [job for job in cluster.jobs_of("train_model") if level in job["Comment"]][-1]
+    cluster.freeze(job["JobId"], "train_model.py")
+    return job
+
+
+def restarted(cluster):
+    """Whether the last training runs again after it was sent back to the queue."""
+    job = cluster.jobs_of("train_model")[-1]
+    return job["Restarts"] == "1" and job["JobState"] == "RUNNING"
 
 
 def first_step(log):
@@ -29,20 +51,20 @@ def first_step(log):
 
 @pytest.fixture(scope="module")
 def runs(cluster, checkout, submit):
-    """The whole study, and beside it runs that fail in their own ways, on one cluster.
+    """The study, and beside it runs that fail in their own ways, on one cluster.
 
     Returns:
         name -> finished Snakemake process.
     """
     config = ["tests/slurm/config.yaml", "tests/slurm/faults.yaml"]
-    study = submit()
+    study = submit(*STUDY)
     # Before the first Snakemake knows that the data are complete, another would make them anew.
-    cluster.wait_for(lambda: cluster.jobs_of("plan"), "data", 90)
+    cluster.wait_for(lambda: cluster.jobs_of("plan"), "data")
     slow = submit(
         FULL.format("eps2", "scores.parquet"),
         "--nolock",
         "--set-resources",
-        "train_model:runtime=1 if attempt == 1 else 6",
+        "train_model:runtime=10 if attempt == 1 else 20",
         "train_model:slurm_extra='--nodelist=n2'",
         "score_samples:mem_mb=300 if attempt == 1 else 4000",
         config=config,
@@ -54,14 +76,17 @@ def runs(cluster, checkout, submit):
         "--retries=0",
         config=config,
     )
-    failing.wait(timeout=400)
-    study.wait(timeout=400)
+    # Its time is up only now: from the start, it might be up before anything has been saved.
+    job = freeze_training(cluster, "eps2", checkout / FULL.format("eps2", "resume.pt"))
+    cluster.run("scontrol", "update", f"JobId={job['JobId']}", "TimeLimit=1")
+    for run in (failing, study, slow):
+        run.wait(timeout=LONGEST)
     return {"study": study, "failing": failing, "slow": slow}
 
 
 @pytest.fixture(scope="module")
 def finished(runs, checkout):
-    """The checkout after the whole study."""
+    """The checkout after the study."""
     assert runs["study"].returncode == 0, runs["study"].log.read_text()[-4000:]
     return checkout
 
@@ -79,13 +104,9 @@ def lost(finished, cluster, submit):
     folder.rename(finished / "undisturbed")
     run = submit(FULL.format("eps4", "weights.safetensors"), "--nolock")
     state = folder / "resume.pt"
-    cluster.wait_for(state.exists, "state of eps4", 90)
-    cluster.preempt(cluster.jobs_of("train_model")[-1]["NodeList"])
-    cluster.wait_for(lambda: cluster.jobs_of("train_model")[-1]["Restarts"] == "1", "requeue", 30)
-    saved = state.stat().st_mtime
-    cluster.wait_for(lambda: state.stat().st_mtime > saved, "later state of eps4", 90)
-    job = cluster.jobs_of("train_model")[-1]
-    assert job["JobState"] == "RUNNING"
+    cluster.preempt(freeze_training(cluster, "eps4", state)["NodeList"])
+    cluster.wait_for(lambda: restarted(cluster), "second start of eps4")
+    job = freeze_training(cluster, "eps4", state, after=state.stat().st_mtime)
     preempted = first_step(finished / LOG.format("eps4"))
     visible = {
         env.get("CUDA_VISIBLE_DEVICES") for env in cluster.processes([job["JobId"]]).values()
@@ -95,14 +116,13 @@ def lost(finished, cluster, submit):
     time.sleep(2)
     cluster.start_controller()
     cluster.kill_node(job["NodeList"])
-    run.wait(timeout=180)
+    run.wait(timeout=LONGEST)
     return run, job["NodeList"], preempted
 
 
-def test_the_whole_study_completes(finished):
-    for name in ("scorecard.csv", "table1.md", "figures/table1.png", "figures/figure6.png"):
-        expected = name != "figures/figure6.png"  # eps 1 and 8 are not in this grid
-        assert (finished / "results" / name).exists() == expected
+def test_the_study_completes(finished):
+    for name in ("table1.md", "figures/table1.png", "figures/figure3.pdf"):
+        assert (finished / "results" / name).stat().st_size > 500
 
 
 def test_gpu_rules_get_gpus_and_others_none(finished, cluster):
@@ -116,11 +136,11 @@ def test_small_jobs_share_a_submission(finished, cluster):
     run = cluster.jobs()[0]["JobName"]
     comments = [job["Comment"] for job in cluster.jobs() if job["JobName"] == run]
     assert len([c for c in comments if c.startswith("rule_plan")]) == 1  # of two levels
-    assert 0 < len([c for c in comments if c.startswith("rule_figure")]) < 9 + 5
+    assert 0 < len([c for c in comments if c.startswith("rule_figure")]) < 4 + 1
 
 
 def test_only_what_is_new_or_changed_is_submitted(finished, submit):
-    assert planned(submit) == {}
+    assert planned(submit, *STUDY) == {}
     added = finished / "added.yaml"
     config = ["tests/slurm/config.yaml", added]
     added.write_text("grid: {seeds: [0, 1]}")
@@ -143,7 +163,7 @@ def test_preemption_a_lost_node_and_a_restarted_controller_lose_nothing(lost, fi
     run, dead, preempted = lost
     assert run.returncode == 0, run.log.read_text()[-4000:]
     job = cluster.jobs_of("train_model")[-1]
-    assert int(job["Restarts"]) == 2 and job["NodeList"] != dead
+    assert int(job["Restarts"]) >= 2 and job["NodeList"] != dead
     assert 0 < preempted < first_step(finished / LOG.format("eps4"))
     for name in ("weights.safetensors", "checkpoints.safetensors"):
         again = load_file(finished / FULL.format("eps4", name))
@@ -163,16 +183,14 @@ def test_a_failing_job_leaves_the_others_alone_and_says_who_it_was(runs, checkou
 
 
 def test_a_job_out_of_time_comes_back_with_more_and_resumes(runs, checkout, cluster):
-    runs["slow"].wait(timeout=180)
     assert runs["slow"].returncode == 0, runs["slow"].log.read_text()[-4000:]
     jobs = [job for job in cluster.jobs_of("train_model") if "eps2" in job["Comment"]]
     ends = [(job["TimeLimit"], job["JobState"]) for job in jobs]
-    assert ends == [("00:01:00", "TIMEOUT"), ("00:06:00", "COMPLETED")]
+    assert ends == [("00:01:00", "TIMEOUT"), ("00:20:00", "COMPLETED")]
     assert first_step(checkout / LOG.format("eps2")) > 0
 
 
 def test_a_job_out_of_memory_comes_back_with_more(runs, cluster):
-    runs["slow"].wait(timeout=180)
     jobs = [job for job in cluster.jobs_of("score_samples") if "eps2" in job["Comment"]]
     assert [job["MinMemoryNode"] for job in jobs] == ["300M", "4000M"]
     assert jobs[1]["JobState"] == "COMPLETED"

@@ -139,5 +139,5 @@ def run(*arguments: object, **options: object) -> int | None:
     """Exit code of `train` in a child process; minus the signal that ended it."""
     child = CONTEXT.Process(target=train, args=arguments, kwargs=options)
     child.start()
-    child.join(120)
+    child.join(1200)
     return child.exitcode

@@ -43,7 +43,7 @@ def submitted():
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout + done.stderr
@@ -72,7 +72,7 @@ def test_each_job_gets_a_gpu_of_its_own_without_a_scheduler(tmp_path):
     (tmp_path / "Snakefile").write_text(WORKFLOW.replace("{python}", sys.executable))
     (tmp_path / "hold.py").write_text(HOLD)
     command = [sys.executable, "-m", "snakemake", "--cores", "4", "--resources", "gpu=2"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr[-2000:]
     held = [[float(x) for x in (tmp_path / f"{i}.txt").read_text().split()] for i in range(4)]
     assert {device for device, _, _ in held} == {0, 1}

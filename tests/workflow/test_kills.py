@@ -58,12 +58,12 @@ class Killed:
 
     def again(self):
         """The same command once more; a Snakemake that was killed too has left its lock."""
-        assert self.start("--unlock").wait(timeout=60) == 0
+        assert self.start("--unlock").wait(timeout=1200) == 0
         return self.start()
 
     def finish(self, process):
         """What the job leaves that must not depend on when it was killed."""
-        assert process.wait(timeout=300) == 0, self.output
+        assert process.wait(timeout=1200) == 0, self.output
         skipped = ("timing.json", "resume")
         return {
             str(path.relative_to(self.results)): path.read_bytes()
@@ -80,7 +80,7 @@ class Killed:
             writes, last = writes + (now != last), now
             time.sleep(0.002)
         os.killpg(process.pid, number)
-        process.wait(timeout=60)
+        process.wait(timeout=1200)
         assert process.returncode != 0
 
     def saved(self):
