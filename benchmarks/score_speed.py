@@ -57,15 +57,15 @@ class Case(NamedTuple):
 CASES = (
     Case("resnet9", 32, 16, 5, (1, 4, 16)),
     Case("resnet18", 32, 16, 5, (1, 4, 16)),
-    Case("resnet9", 32, 64, 3),
-    Case("resnet18", 32, 64, 2, (64,)),
-    Case("resnet101", 32, 8, 3, (1, 4)),
-    Case("resnext101", 32, 8, 3),
-    Case("resnet18", 224, 8, 3, (1, 4)),
-    Case("resnet101", 224, 0, 3),
-    Case("resnext101", 224, 0, 3),
-    Case("wideresnet50", 224, 0, 1),
-    Case("wideresnet101", 224, 0, 1),
+    Case("resnet9", 32, 64, 5),
+    Case("resnet18", 32, 64, 3, (64,)),
+    Case("resnet101", 32, 8, 5, (1, 4)),
+    Case("resnext101", 32, 8, 5),
+    Case("resnet18", 224, 8, 5, (1, 4)),
+    Case("resnet101", 224, 0, 5),
+    Case("resnext101", 224, 0, 5),
+    Case("wideresnet50", 224, 0, 5),
+    Case("wideresnet101", 224, 0, 5),
 )
 QUICK = (Case("resnet9", 32, 4, 1, (2, 4)),)
 

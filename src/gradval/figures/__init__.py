@@ -12,7 +12,7 @@
 - ``style``: the common look, and `save_figure`.
 
 Every ``plot_*`` function returns a `matplotlib.figure.Figure` that belongs to no window and to no
-global state. Importing this package loads neither PyTorch nor seaborn.
+global state. Importing this package loads neither PyTorch nor SciPy.
 """
 
 from gradval.figures.accuracy import plot_learning_curves, plot_table1
