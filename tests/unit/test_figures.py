@@ -852,7 +852,7 @@ def test_title_and_note_are_shown(name: str) -> None:
 
 
 def test_import_loads_nothing_heavy() -> None:
-    heavy = ("torch", "scipy", "skimage", "matplotlib.pyplot", "snakemake")
+    heavy = ("torch", "seaborn", "scipy", "skimage", "matplotlib.pyplot", "snakemake")
     code = f"import sys, gradval.figures; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run(
         [sys.executable, "-c", code],
