@@ -15,7 +15,7 @@ min_version("9.12")
 # The checkout's own package, here and in scripts, even where another copy is installed.
 sys.path.insert(0, f"{workflow.basedir}/src")
 
-from gradval.code import put_checkout_first
+from gradval.runtime.code import put_checkout_first
 
 put_checkout_first()
 

@@ -14,7 +14,7 @@ import pandas as pd
 from broken_privacy import BROKEN, HalfTheNoise, QuarterOfTheNoise
 from small_audit import EVERYONE, SAMPLED, audit, small_store
 
-from gradval.files import atomic_path
+from gradval.runtime.files import atomic_path
 from gradval.training.loop import Trainer
 
 RESULTS = Path(__file__).parents[1] / "docs" / "audit" / "variants.csv"

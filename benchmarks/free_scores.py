@@ -16,7 +16,7 @@ import torch
 from measurement import Run, interleaved_rounds, report
 from private_step_speed import make_step
 
-from gradval.models import build_model
+from gradval.models.architectures import build_model
 from gradval.training.free_scores import FreeScores
 
 IMAGES = 50_000

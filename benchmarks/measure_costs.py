@@ -1,8 +1,8 @@
 """Measure what a plain training step costs on one CPU core, for the cost model.
 
-Writes `src/gradval/costs.csv`, from which `gradval.cost` scales everything else. What counts is
-processor time, the best of a few steps, so that other programs disturb it little. It takes three
-minutes:
+Writes `src/gradval/study/costs.csv`, from which `gradval.study.cost` scales everything else. What
+counts is processor time, the best of a few steps, so that other programs disturb it little. It
+takes three minutes:
 
     OMP_NUM_THREADS=1 python benchmarks/measure_costs.py
 """
@@ -17,10 +17,10 @@ from measurement import processor
 from torch import nn
 from torch.nn import functional as F
 
-from gradval.cost import COSTS_FILE, Unit
-from gradval.files import atomic_path
-from gradval.models import ARCHITECTURES, build_model, parameter_count
+from gradval.models.architectures import ARCHITECTURES, build_model, parameter_count
+from gradval.runtime.files import atomic_path
 from gradval.scores.batching import saved_bytes
+from gradval.study.cost import COSTS_FILE, Unit
 
 # Image size -> batch: larger ones are hardly faster a sample, and take longer.
 BATCHES = {32: 16, 224: 2}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import torch
 
-from gradval.files import atomic_path, write_json
+from gradval.runtime.files import atomic_path, write_json
 
 RESULTS = Path(__file__).parents[1] / "docs" / "performance"
 PACKAGES = ("torch", "opacus", "gradval")

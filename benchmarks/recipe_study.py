@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 from measurement import processor
 from snakemake.utils import update_config
 
-from gradval import study
-from gradval.figures import save_figure, style
-from gradval.files import atomic_path, read_json, write_text
+from gradval.report.figures import save_figure, style
+from gradval.runtime.files import atomic_path, read_json, write_text
+from gradval.study import experiments as study
 
 ROOT = Path(__file__).parents[1]
 OVERLAY = ROOT / "config" / "recipe-study.yaml"

@@ -21,11 +21,11 @@ from typing import Any
 import torch
 from measurement import AnonymousPeak, in_fresh_process, report, status_mebibytes
 
-from gradval.datasets import load_source
-from gradval.loading import NormalisedImages
-from gradval.models import build_model
+from gradval.data.images import NormalisedImages
+from gradval.data.sources import load_source
+from gradval.data.store import open_store, write_store
+from gradval.models.architectures import build_model
 from gradval.scores import score_samples
-from gradval.store import open_store, write_store
 from gradval.training.checkpoints import Checkpoints, save_checkpoints
 
 SIZES = (1_000, 10_000, 50_000)

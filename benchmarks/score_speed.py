@@ -29,7 +29,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
 from gradval.ghost import sample_gradients
-from gradval.models import build_model
+from gradval.models.architectures import build_model
 from gradval.scores.batching import choose_batch_size
 from gradval.scores.vog import input_gradients
 

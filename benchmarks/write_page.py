@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measurement import RESULTS
 
-from gradval.figures import model_label, save_figure, style
-from gradval.files import write_text
+from gradval.report.figures import model_label, save_figure, style
+from gradval.runtime.files import write_text
 
 TITLES = {
     "score_speed": "Scores, in plain training steps on the same batch",

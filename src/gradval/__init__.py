@@ -14,11 +14,11 @@ _PUBLIC = {
     "plis_scores": "gradval.scores",
     "score_samples": "gradval.scores",
     "normalise_per_class": "gradval.scores",
-    "select": "gradval.consistency",
-    "overlap": "gradval.consistency",
-    "ssim_between": "gradval.consistency",
-    "bhattacharyya_distance": "gradval.consistency",
-    "pearson_top": "gradval.consistency",
+    "select": "gradval.selection",
+    "overlap": "gradval.selection",
+    "ssim_between": "gradval.selection",
+    "bhattacharyya_distance": "gradval.selection",
+    "pearson_top": "gradval.selection",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gradval.files import read_json
 from gradval.privacy.ledger import RELATIVE_TOLERANCE, recompute
+from gradval.runtime.files import read_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from gradval.jobs import job
+from gradval.data.store import open_store
 from gradval.privacy.accountants import SampledGaussian
 from gradval.privacy.ledger import event_record
 from gradval.privacy.plan import PhasePlan
-from gradval.store import open_store
+from gradval.runtime.jobs import job
 from gradval.training.recipe import Recipe
 from gradval.training.resume import remove_state
 from gradval.training.run import PrivacyStatement, RunFiles, train_run

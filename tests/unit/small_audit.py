@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from gradval import study
-from gradval.datasets.digits import digits
+from gradval.audit.run import AuditPlan, audit_training
+from gradval.data.sources.digits import digits
 from gradval.privacy.accountants import calibrate_noise
 from gradval.privacy.plan import PhasePlan
-from gradval.training.audit import AuditPlan, audit_training
+from gradval.study import experiments as study
 from gradval.training.loop import Trainer
 from gradval.training.recipe import Recipe
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradval.models import ARCHITECTURES
+from gradval.models.architectures import ARCHITECTURES
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ rule hold:
 HOLD = """
 import sys, time
 from pathlib import Path
-from gradval.devices import claim
+from gradval.runtime.devices import claim
 device = claim(["0", "1"], Path("locks"))
 start = time.time()
 time.sleep(1.5)

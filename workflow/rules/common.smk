@@ -3,10 +3,10 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from gradval import study, study_checks
-from gradval.class_names import OF_SOURCE
-from gradval.code import code_digest
-from gradval.schema_errors import explain
+from gradval.study import checks as study_checks, experiments as study
+from gradval.data.class_names import OF_SOURCE
+from gradval.runtime.code import code_digest
+from gradval.study.config_errors import explain
 
 SCORES = study.SCORES
 # Classes that are known before the data set is prepared.

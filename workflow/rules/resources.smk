@@ -5,7 +5,7 @@ from functools import cache
 
 from snakemake.logging import logger
 
-from gradval import cost
+from gradval.study import cost
 
 GPUS = config["cost"]["gpus"]
 SPEEDUP = config["cost"]["gpu_speedup"]

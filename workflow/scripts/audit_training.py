@@ -3,11 +3,11 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from gradval.files import read_json, write_json
-from gradval.jobs import job
+from gradval.audit.run import AuditPlan, audit_training
+from gradval.data.store import open_store
 from gradval.privacy.plan import phases_from_dict
-from gradval.store import open_store
-from gradval.training.audit import AuditPlan, audit_training
+from gradval.runtime.files import read_json, write_json
+from gradval.runtime.jobs import job
 from gradval.training.recipe import Recipe
 from gradval.training.resume import RESUME_FILE, remove_state
 

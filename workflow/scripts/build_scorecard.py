@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from gradval.evidence import Actual, Evidence, build_scorecard, read_claims, write_scorecard
-from gradval.jobs import job
+from gradval.evidence import Actual, Evidence, build_scorecard, read_claims
+from gradval.report.scorecard import write_scorecard
+from gradval.runtime.jobs import job
 
 
 def read_all(paths):

@@ -3,10 +3,10 @@
 import pandas as pd
 
 from gradval.evidence import read_claims
-from gradval.figures import plot_table1, save_figure
-from gradval.jobs import job
-from gradval.study import stand_in_text
-from gradval.tables import paper_table1, table1, write_table1
+from gradval.evidence.table1 import paper_table1, table1, write_table1
+from gradval.report.figures import plot_table1, save_figure
+from gradval.runtime.jobs import job
+from gradval.study.experiments import stand_in_text
 
 with job(snakemake.log[0]):
     runs, output = pd.read_csv(snakemake.input.runs), snakemake.output

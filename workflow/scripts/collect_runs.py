@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradval.evidence.ledgers import ledger_page, ledger_rows
-from gradval.files import atomic_path, read_json, write_text
-from gradval.jobs import job
 from gradval.privacy.ledger import check
-from gradval.study import run_key
+from gradval.report.ledgers import ledger_page, ledger_rows
+from gradval.runtime.files import atomic_path, read_json, write_text
+from gradval.runtime.jobs import job
+from gradval.study.experiments import run_key
 
 with job(snakemake.log[0]):
     files = snakemake.input

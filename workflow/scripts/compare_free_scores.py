@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradval.consistency.free_scores import free_score_agreement
-from gradval.figures import plot_free_scores, save_figure
-from gradval.files import atomic_path
-from gradval.jobs import job
-from gradval.study import run_key
+from gradval.report.figures import plot_free_scores, save_figure
+from gradval.runtime.files import atomic_path
+from gradval.runtime.jobs import job
+from gradval.selection.free_score_agreement import free_score_agreement
+from gradval.study.experiments import run_key
 
 with job(snakemake.log[0]):
     free, exact = {}, {}

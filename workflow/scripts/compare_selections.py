@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradval.consistency.over_seeds import compare_over_seeds, list_selections
-from gradval.files import atomic_path
-from gradval.jobs import job
-from gradval.store import open_store
+from gradval.data.store import open_store
+from gradval.runtime.files import atomic_path
+from gradval.runtime.jobs import job
+from gradval.selection.agreement import compare_over_seeds, list_selections
 
 with job(snakemake.log[0]):
     definition, selection = snakemake.params.definition, snakemake.params.selection

@@ -1,8 +1,8 @@
 """Fix sampling rates, steps and noise of every phase of a setting before it is trained."""
 
-from gradval.files import read_json, write_json
-from gradval.jobs import job
 from gradval.privacy.plan import phases_to_dict, plan_phases
+from gradval.runtime.files import read_json, write_json
+from gradval.runtime.jobs import job
 
 with job(snakemake.log[0]):
     privacy = snakemake.params.privacy

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradval.consistency import select
-from gradval.figures import (
+from gradval.data.store import open_store
+from gradval.report.figures import (
     dataset_label,
     model_label,
     plot_consistency,
@@ -16,8 +16,8 @@ from gradval.figures import (
     save_figure,
     score_label,
 )
-from gradval.jobs import job
-from gradval.store import open_store
+from gradval.runtime.jobs import job
+from gradval.selection import select
 
 
 def note(stand_ins):

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from gradval.figures import dataset_label, model_label, plot_learning_curves, save_figure
-from gradval.jobs import job
-from gradval.study import run_key
+from gradval.report.figures import dataset_label, model_label, plot_learning_curves, save_figure
+from gradval.runtime.jobs import job
+from gradval.study.experiments import run_key
 
 with job(snakemake.log[0]):
     tables = []

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from gradval.datasets import load_source
-from gradval.jobs import job
-from gradval.store import write_store
+from gradval.data.sources import load_source
+from gradval.data.store import write_store
+from gradval.runtime.jobs import job
 
 with job(snakemake.log[0]):
     folder = Path(snakemake.output[0]).parent

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from gradval.files import atomic_path, read_json, write_json
-from gradval.jobs import job
 from gradval.privacy.release import release, release_record, released_ledger
+from gradval.runtime.files import atomic_path, read_json, write_json
+from gradval.runtime.jobs import job
 
 with job(snakemake.log[0]):
     params = snakemake.params

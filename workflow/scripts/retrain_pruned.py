@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradval.files import read_json
-from gradval.jobs import job
+from gradval.data.store import open_store
 from gradval.privacy.plan import phases_from_dict
-from gradval.store import open_store
+from gradval.runtime.files import read_json
+from gradval.runtime.jobs import job
 from gradval.training.recipe import Recipe
 from gradval.training.resume import remove_state
 from gradval.training.run import RunFiles, train_run

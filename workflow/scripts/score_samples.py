@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from gradval.devices import job_device
-from gradval.files import atomic_path, read_json, write_json
-from gradval.jobs import job
-from gradval.loading import NormalisedImages
-from gradval.models import model_for
+from gradval.data.images import NormalisedImages
+from gradval.data.store import open_store
+from gradval.models.architectures import model_for
 from gradval.privacy.ledger import noise_scale
+from gradval.runtime.devices import job_device
+from gradval.runtime.files import atomic_path, read_json, write_json
+from gradval.runtime.jobs import job
 from gradval.scores import normalise_per_class, score_samples
-from gradval.store import open_store
 from gradval.training.checkpoints import Checkpoints, load_weights
 from gradval.training.resume import RESUME_FILE, remove_state
 

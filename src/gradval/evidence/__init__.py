@@ -4,9 +4,7 @@
 - ``claims``: the claims table, one row for each number and ordering that the paper prints;
 - ``results``: the results of a study as plain frames, and who plays which part in it;
 - ``measurement``: our side of one claim;
-- ``scorecard``: the verdict on every claim;
-- ``rendering``: the scorecard as CSV, Markdown and HTML;
-- ``markup``: the little Markdown, HTML and LaTeX that our tables need.
+- ``verdict``: the verdict on every claim.
 """
 
 from gradval.evidence.claims import Claim, Rule, comparisons_of, parse_claims, read_claims
@@ -18,9 +16,8 @@ from gradval.evidence.intervals import (
     summarise_share,
 )
 from gradval.evidence.measurement import Measurement, measure
-from gradval.evidence.rendering import render_scorecard, write_scorecard
 from gradval.evidence.results import Actual, Evidence, checked
-from gradval.evidence.scorecard import (
+from gradval.evidence.verdict import (
     NOT_REPRODUCED,
     NOT_RUN,
     REPRODUCED,
@@ -54,9 +51,7 @@ __all__ = [
     "paired_difference",
     "parse_claims",
     "read_claims",
-    "render_scorecard",
     "summarise",
     "summarise_share",
     "summarise_verdicts",
-    "write_scorecard",
 ]

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradval.consistency import STATISTICS
 from gradval.evidence.results import require_columns
+from gradval.selection import STATISTICS
 
 PAPER_COLUMNS = (
     *("id", "section", "statement", "dataset", "model", "setting_a", "setting_b"),

@@ -6,9 +6,9 @@ with a warning on the logger "gradval". Models that mix samples are refused.
 """
 
 from gradval.ghost import conv as _conv  # noqa: F401  (registers its layer rules)
+from gradval.ghost import group_norm as _group_norm  # noqa: F401
 from gradval.ghost import linear as _linear  # noqa: F401
-from gradval.ghost import normalisation as _normalisation  # noqa: F401
-from gradval.ghost import standardised as _standardised  # noqa: F401
+from gradval.ghost import standardised_conv as _standardised_conv  # noqa: F401
 from gradval.ghost.clipping import ClippedGradients, clipped_gradient_sum
 from gradval.ghost.coverage import check_labels, check_separable, covers
 from gradval.ghost.passes import SampleGradients, sample_gradients

@@ -18,7 +18,6 @@ from typing import Any
 
 import jsonschema
 
-from gradval.files import read_json
 from gradval.privacy.accountants import (
     ACCOUNTANTS,
     NEIGHBOURING_RELATION,
@@ -27,6 +26,7 @@ from gradval.privacy.accountants import (
     SampledGaussian,
     epsilon,
 )
+from gradval.runtime.files import read_json
 
 RELATIVE_TOLERANCE = 1e-3
 # By which an epsilon may exceed the target: rounding, no more; with other libraries a little more.

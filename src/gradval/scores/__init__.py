@@ -9,9 +9,9 @@ from itertools import islice
 
 from torch import Tensor, nn
 
+from gradval.scores.class_normalisation import normalise_per_class
 from gradval.scores.gradient_norm import gradient_norm_scores
 from gradval.scores.loss import loss_scores
-from gradval.scores.normalise import normalise_per_class
 from gradval.scores.plis import plis_scores
 from gradval.scores.registry import (
     SCORES,

@@ -56,7 +56,7 @@ class Augmentation:
         if self.kind == "flip-crop":
             rows, columns = _moved(rows, shifts[0], height), _moved(columns, shifts[1], width)
         pixels = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)
-        # Into fresh memory of the usual layout; see `gradval.loading`.
+        # Into fresh memory of the usual layout; see `gradval.data.images`.
         gathered = repeated.flatten(2).gather(2, pixels[:, None].expand(-1, images.shape[1], -1))
         return gathered.view(-1, *images.shape[1:])
 

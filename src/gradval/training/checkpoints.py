@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gradval.files import atomic_path
+from gradval.runtime.files import atomic_path
 
 
 def checkpoint_steps(steps: int, count: int) -> list[int]:

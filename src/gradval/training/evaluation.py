@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gradval.loading import NormalisedImages
+from gradval.data.images import NormalisedImages
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from gradval.loading import NormalisedImages
+from gradval.data.images import NormalisedImages
 from gradval.privacy.plan import PhasePlan
 from gradval.training.augmentation import Augmentation
 from gradval.training.checkpoints import checkpoint_steps

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from gradval.files import atomic_path
+from gradval.runtime.files import atomic_path
 
 logger = logging.getLogger("gradval")
 

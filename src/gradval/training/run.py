@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from gradval.devices import job_device
-from gradval.files import atomic_path, write_json
-from gradval.loading import NormalisedImages
-from gradval.models import model_for, parameter_count
+from gradval.data.images import NormalisedImages
+from gradval.data.store import Split, Store, sha256_of, sha256_of_array
+from gradval.models.architectures import model_for, parameter_count
 from gradval.privacy import ledger as ledgers
 from gradval.privacy.plan import PhasePlan
-from gradval.store import Split, Store, sha256_of, sha256_of_array
+from gradval.runtime.devices import job_device
+from gradval.runtime.files import atomic_path, write_json
 from gradval.training.checkpoints import load_weights, save_checkpoints, save_weights
 from gradval.training.free_scores import FreeScores
 from gradval.training.loop import (
@@ -123,7 +123,7 @@ def train_run(
 
     Args:
         store: the data set.
-        model_options: as in `gradval.models.model_for`.
+        model_options: as in `gradval.models.architectures.model_for`.
         recipe, phase: hyper-parameters and plan.
         seed: fixes the initial weights, for every privacy level of a model alike.
         stream: names the run; sampling, noise and augmentation of two runs are independent.

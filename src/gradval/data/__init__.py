@@ -1,0 +1,1 @@
+"""Data sets as canonical stores of images, labels and ids."""

@@ -1,0 +1,1 @@
+"""How jobs run: their logs, files, devices, and which code they depend on."""

@@ -1,0 +1,1 @@
+"""What is asked: names, config, experiments, and what they cost."""

@@ -1,0 +1,45 @@
+"""The documents speak of what is there."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_link_to_a_file_leads_somewhere():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text())
+    ]
+    assert len(links) > 30
+    missing = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_every_test_that_the_privacy_page_names_exists():
+    text = (ROOT / "docs/privacy.md").read_text()
+    cited = re.findall(r"`((?:tests/)?[\w/]*\.py)?::(\w+)`", text)
+    assert len(cited) > 30
+    file = ""
+    for name, test in cited:
+        file = name or file
+        (path,) = ROOT.glob(file if file.startswith("tests/") else f"tests/unit/*/{file}")
+        assert re.search(rf"^def {test}\(", path.read_text(), re.M), f"{path.name}::{test}"
+
+
+def test_the_table_of_broken_trainings_is_what_was_measured():
+    text = (ROOT / "docs/privacy.md").read_text()
+    _, after = text.split("| q | mistake | right guesses of 200 | lower bounds | caught of 5 |\n")
+    printed = after.split("\n\n")[0].splitlines()[1:]
+    table = pd.read_csv(ROOT / "docs/audit/variants.csv")
+    measured = [
+        f"| {rate:g} | {mistake} | {', '.join(map(str, rows['correct']))} "
+        f"| {rows['epsilon_lower_bound'].min():.2f} to {rows['epsilon_lower_bound'].max():.2f} "
+        f"| {rows['refuted'].sum()} |"
+        for (rate, mistake), rows in table.groupby(["sampling_rate", "mistake"], sort=False)
+    ]
+    assert printed == measured
