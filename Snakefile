@@ -15,9 +15,11 @@ min_version("9.12")
 # The checkout's own package, here and in scripts, even where another copy is installed.
 sys.path.insert(0, f"{workflow.basedir}/src")
 
+from gradval.runtime.bytecode import keep_bytecode
 from gradval.runtime.code import put_checkout_first
 
 put_checkout_first()
+keep_bytecode(".snakemake/bytecode")
 
 
 configfile: Path(workflow.basedir) / "config.yaml"
