@@ -20,7 +20,7 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 PACKAGES = ("slurm-wlm", "munge")
 NODES = ("n1", "n2")
 GPUS = ("/dev/null", "/dev/zero")
-CPUS, MEMORY_MB = 4, 16_000
+CPUS, MEMORY_MB = 2, 16_000
 
 
 def missing_programs():

@@ -132,11 +132,20 @@ def test_gpu_rules_get_gpus_and_others_none(finished, cluster):
         assert ("gres:gpu:1" in job.get("TresPerJob", "")) == wants, job
 
 
-def test_small_jobs_share_a_submission(finished, cluster):
-    run = cluster.jobs()[0]["JobName"]
-    comments = [job["Comment"] for job in cluster.jobs() if job["JobName"] == run]
-    assert len([c for c in comments if c.startswith("rule_plan")]) == 1  # of two levels
-    assert 0 < len([c for c in comments if c.startswith("rule_figure")]) < 4 + 1
+def test_every_job_fits_on_a_node_of_one_core(finished, cluster):
+    assert {job["NumCPUs"] for job in cluster.jobs()} == {"1"}
+
+
+def test_a_refused_submission_says_what_slurm_said(finished, submit):
+    refused = submit(
+        "results/digits/resnet9/eps7/plan.json",
+        "--nolock",
+        "--retries=0",
+        "--set-resources",
+        "plan_privacy:mem_mb=99000000",
+    )
+    assert refused.wait(timeout=LONGEST) == 1
+    assert "Memory specification can not be satisfied" in refused.log.read_text()
 
 
 def test_only_what_is_new_or_changed_is_submitted(finished, submit):

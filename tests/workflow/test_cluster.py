@@ -58,16 +58,6 @@ def test_the_slurm_profile_lays_out_the_whole_grid_of_the_paper(submitted):
     assert re.search(r"together +765 +\d+\.\d", submitted)
 
 
-def test_plans_are_grouped_by_data_set_and_model(submitted):
-    groups = re.split(r"Group job ", submitted)[1:]
-    plans = [group for group in groups if group.startswith("plan-")]
-    assert len(plans) == 18
-    for group in plans:
-        _, dataset, model = group.split(" ")[0].split("-")
-        members = re.findall(r"Solving for the noise of (\w+) on (\w+), \w+", group)[:4]
-        assert members == [(model, dataset)] * 4
-
-
 def test_each_job_gets_a_gpu_of_its_own_without_a_scheduler(tmp_path):
     (tmp_path / "Snakefile").write_text(WORKFLOW.replace("{python}", sys.executable))
     (tmp_path / "hold.py").write_text(HOLD)

@@ -12,9 +12,9 @@ from pathlib import Path
 def keep_bytecode(folder: str | Path) -> None:
     """Let child processes keep bytecode, also where that is switched off or cannot be written.
 
-    Containers often set `PYTHONDONTWRITEBYTECODE`, or hold their packages on a read-only disk. What
-    such a setting asks for is that no file appears beside the sources: none does, since the bytecode
-    then goes to a folder of its own.
+    Containers often set `PYTHONDONTWRITEBYTECODE`, or hold their packages on a read-only disk. Such
+    a setting asks that no file appears beside the sources, and none does: the bytecode then goes to
+    a folder of its own.
 
     Args:
         folder: where it goes then; made when something is written to it.
