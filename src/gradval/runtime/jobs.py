@@ -2,11 +2,14 @@
 
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import TextIO
+
+STARTED = "started within %.2f s of processor time"
 
 
 @contextmanager
@@ -15,7 +18,8 @@ def job(log: str | Path) -> Iterator[None]:
 
     What the user can mend (a `ValueError` or an `OSError`) ends the script with one line, both in
     the log and on the terminal, which names the job: schedulers show it apart from Snakemake's own
-    messages. Anything else is a defect: its traceback goes into the log.
+    messages. Anything else is a defect: its traceback goes into the log. The first line of the log
+    says how much processor time went by before the body: the interpreter and imports.
 
     Args:
         log: `logs/<rule>/<wildcards, one a folder>.log`.
@@ -25,6 +29,7 @@ def job(log: str | Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _log_file(path) as file, redirect_stderr(file):
         logging.basicConfig(stream=file, level=logging.INFO, format="%(message)s", force=True)
+        logging.info(STARTED, time.process_time())
         try:
             yield
         except (ValueError, OSError) as error:
