@@ -1,9 +1,9 @@
 """Seconds from the start of each job of a small study to its first useful line, rule by rule.
 
-Runs the study of the workflow's tests in a temporary folder twice, the second time with the bytecode
-that the first has left, as in any study after its first jobs. What is printed is of the second run:
-processor seconds before the body of the script begins (interpreter and imports), and seconds of the
-whole job, each the median over the rule's jobs.
+Runs the study of the workflow's tests in a temporary folder twice, the second time with the
+bytecode that the first has left, as in any study after its first jobs. What is printed is of the
+second run: processor seconds before the body of the script begins (interpreter and imports), and
+seconds of the whole job, each the median over the rule's jobs.
 
     python benchmarks/start_up.py
 """
@@ -28,8 +28,10 @@ def run_study(folder: Path) -> None:
     for name in ("results", "resources", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
     subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all"]
-        + ["--configfile", "tests/workflow/config.yaml"],
+        [
+            *(sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all"),
+            *("--configfile", "tests/workflow/config.yaml"),
+        ],
         cwd=folder,
         check=True,
         stdout=subprocess.DEVNULL,

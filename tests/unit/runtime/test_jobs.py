@@ -17,7 +17,9 @@ def test_bad_input_is_one_line_on_the_terminal_and_in_the_log(tmp_path, capsys):
     log = tmp_path / "logs/score/x.log"
     with pytest.raises(SystemExit), job(log):
         raise ValueError("so it is")
-    assert capsys.readouterr().err == "error: so it is (job score x)\n" == log.read_text()
+    start, error = log.read_text().splitlines()
+    assert capsys.readouterr().err == "error: so it is (job score x)\n" == f"{error}\n"
+    assert start.startswith("started within ")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
