@@ -63,12 +63,12 @@ def training_step(case: Case, way: str | None, observe: bool) -> Run:
     labels = (torch.arange(case.batch) % CLASSES).to(device)
     indices = torch.randperm(IMAGES, generator=generator)[: case.batch].sort().values
     kind = make_step(model, case.batch, way, observe=observe)
-    free = FreeScores((IMAGES, *shape), norms=way is not None, device=device) if observe else None
+    free = FreeScores((IMAGES, *shape), private=way is not None, device=device) if observe else None
 
     def run() -> None:
-        visit = kind.accumulate(images, labels)
+        seen = kind.accumulate(images, labels)
         if free is not None:
-            free.add(indices, visit)
+            free.observe(indices, seen)
         kind.update()
 
     return run

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from gradval.training.loop import Trainer
-from gradval.training.steps import BookKeepingStep, Visit
+from gradval.training.steps import BookKeepingStep, SampleObservation
 
 
 class WithoutNoise(Trainer):
@@ -64,7 +64,7 @@ class MeanClippingStep(BookKeepingStep):
         for parameter in self.model.parameters():
             # The optimizer divides what it takes for a sum.
             parameter.grad *= self.private.expected_batch_size
-        return Visit(losses.detach())
+        return SampleObservation(losses.detach())
 
 
 class ClippingAfterAveraging(Trainer):

@@ -87,6 +87,8 @@ def train(
         full_after: number of files that still fit on the disk; the next ones do not.
     """
     torch.set_num_threads(1)
+    # Processes that are started in the background of a shell ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if full_after is not None:
         _fill_disk(full_after)
     if largest_file is not None:

@@ -14,7 +14,7 @@ with job(snakemake.log[0]):
     files = RunFiles.in_folder(
         Path(output.weights).parent,
         checkpoints=True,
-        free_scores=hasattr(output, "free_scores"),
+        observers=[name for name in ("free_scores",) if hasattr(output, name)],
     )
     train_run(
         open_store(Path(snakemake.input.store[0]).parent),

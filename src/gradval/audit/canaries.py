@@ -23,7 +23,7 @@ from gradval.training.loop import TrainingData
 _EMPTY = 2**16 - 1
 MOST_CANARIES = _EMPTY - 1
 # Norm of a canary's gradient, about, in clipping norms: whoever does not clip is found out.
-_LOUDNESS = 100.0
+_GRADIENT_SCALE = 100.0
 
 
 class CanaryModel(nn.Module):
@@ -33,7 +33,7 @@ class CanaryModel(nn.Module):
         model: maps images `(N, C, H, W)` to logits `(N, classes)`; trained on the images alone.
         classes: number of logits.
         canaries: number of places for canaries.
-        clipping_norm: of the training; canaries are about a hundred times as loud.
+        clipping_norm: of the training; gradients of canaries are about a hundred times as long.
     """
 
     numbers: Tensor
@@ -43,7 +43,7 @@ class CanaryModel(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model
-        self.loudness = _LOUDNESS * clipping_norm
+        self.gradient_scale = _GRADIENT_SCALE * clipping_norm
         self.sink = nn.Linear(canaries, classes, bias=False)
         nn.init.zeros_(self.sink.weight)
         self.register_buffer("numbers", torch.arange(1, canaries + 1), persistent=False)
@@ -54,7 +54,7 @@ class CanaryModel(nn.Module):
         high, low = (255 * images[:, -2:].amax((2, 3))).round().unbind(1)
         number = (256 * high + low)[:, None]
         logits: Tensor = self.model(images[:, :-2].contiguous())
-        echo: Tensor = self.sink(self.loudness * (number == self.numbers).to(images.dtype))
+        echo: Tensor = self.sink(self.gradient_scale * (number == self.numbers).to(images.dtype))
         # The sink changes no logit, but receives the gradient: a canary is never learnt, and so
         # never falls silent.
         return torch.where(number == 0, logits, 0.0) + (echo - echo.detach())

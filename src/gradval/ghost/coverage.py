@@ -80,7 +80,7 @@ def _refuse_mixing(model: nn.Module, images: Tensor) -> None:
     _refuse_mixing_layers(model)
     with preserved_rng(images.device), torch.inference_mode(False), torch.enable_grad():
         rows = _probe_rows(images, MIXING_ROWS).requires_grad_()
-        logits = functional_call(model, _living_weights(model), (rows.clone(),))
+        logits = functional_call(model, _nonzero_parameters(model), (rows.clone(),))
         if not logits.requires_grad or len(logits) != MIXING_ROWS:
             return
         watched = logits[MIXING_SAMPLE]
@@ -101,7 +101,7 @@ def _refuse_mixing(model: nn.Module, images: Tensor) -> None:
         )
 
 
-def _living_weights(model: nn.Module) -> dict[str, Tensor]:
+def _nonzero_parameters(model: nn.Module) -> dict[str, Tensor]:
     """The parameters; noise for those that are all zeros, lest they hide what lies before them."""
     return {name: p.detach() if p.any() else _noise(p) for name, p in model.named_parameters()}
 

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 STARTED = "started within %.2f s of processor time"
 
@@ -18,8 +18,9 @@ def job(log: str | Path) -> Iterator[None]:
 
     What the user can mend (a `ValueError` or an `OSError`) ends the script with one line, both in
     the log and on the terminal, which names the job: schedulers show it apart from Snakemake's own
-    messages. Anything else is a defect: its traceback goes into the log. The first line of the log
-    says how much processor time went by before the body: the interpreter and imports.
+    messages. So do a script that stops itself by `SystemExit` with a message, as an interrupted
+    training does, and Ctrl-C. Anything else is a defect: its traceback goes into the log. The first
+    line of the log says how much processor time went by before the body: interpreter and imports.
 
     Args:
         log: `logs/<rule>/<wildcards, one a folder>.log`.
@@ -27,17 +28,27 @@ def job(log: str | Path) -> Iterator[None]:
     terminal = sys.stderr
     path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)
+
+    def stop(message: object) -> NoReturn:
+        line = f"{message} (job {job_name(path)})"
+        print(line, file=terminal)
+        with suppress(OSError):
+            print(line, file=file)
+        sys.exit(1)
+
     with _log_file(path) as file, redirect_stderr(file):
         logging.basicConfig(stream=file, level=logging.INFO, format="%(message)s", force=True)
         logging.info(STARTED, time.process_time())
         try:
             yield
         except (ValueError, OSError) as error:
-            message = f"error: {error} (job {job_name(path)})"
-            print(message, file=terminal)
-            with suppress(OSError):
-                print(message, file=file)
-            sys.exit(1)
+            stop(f"error: {error}")
+        except KeyboardInterrupt:
+            stop("interrupted")
+        except SystemExit as request:
+            if not isinstance(request.code, str):
+                raise
+            stop(request)
         except Exception as error:
             print(f"unexpected {type(error).__name__}: {error} (see {path})", file=terminal)
             with suppress(OSError):

@@ -25,7 +25,7 @@ WIDTH_EXPONENT = 1.5
 
 # In plain steps. DP-SGD by the way of clipping; PLIS, which yields loss and norm on the way; VoG a
 # checkpoint; a forward alone.
-PRIVATE_STEP = {"bookkeeping": 1.3, "auto": 1.3, "hooks": 4.0, "ghost": 4.0, "functorch": 6.0}
+PRIVATE_STEP = {"bookkeeping": 1.3, "hooks": 4.0, "ghost": 4.0, "functorch": 6.0}
 PLIS_PASS, VOG_PASS, FORWARD = 2.2, 0.65, 1 / 3
 
 # Limits asked of a scheduler: reading, imports and evaluations, and a margin on what is expected.

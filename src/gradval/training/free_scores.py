@@ -2,7 +2,7 @@
 
 Every training step knows the loss of each sample that it drew, private ones know the norm of its
 gradient too, and the gradient with respect to the image costs little more (`training.steps`). Each
-time that a sample is drawn is one visit. Visits come at random times and see weights that move on,
+time that a sample is drawn is one seen. Visits come at random times and see weights that move on,
 so these are not the scores of `gradval.scores`, which are taken at fixed checkpoints and stay the
 reference.
 """
@@ -10,42 +10,40 @@ reference.
 import torch
 from torch import Tensor
 
-from gradval.training.steps import Visit
+from gradval.training.observers import Observer
+from gradval.training.steps import SampleObservation
 
 
-class FreeScores:
-    """Running statistics of the visits to N samples.
+class FreeScores(Observer):
+    """Running statistics of the visits to N samples, see `Observer`.
 
     In memory lie one float32 map of the size of all images, and a few numbers a sample.
-
-    Args:
-        shape: `(N, C, H, W)` of the training images.
-        norms: whether visits come with gradient norms.
-        device: where the statistics are held.
     """
 
+    needs_gradients = True
+
     def __init__(
-        self, shape: tuple[int, ...], *, norms: bool, device: torch.device | str = "cpu"
+        self, shape: tuple[int, ...], *, private: bool, device: torch.device | str = "cpu"
     ) -> None:
-        names = ["visits", "loss", "squares", *(["grad_norm"] if norms else [])]
+        names = ["visits", "loss", "squares", *(["grad_norm"] if private else [])]
         self._numbers = {
             name: torch.zeros(shape[0], dtype=torch.float64, device=device) for name in names
         }
         self._means = torch.zeros(shape, dtype=torch.float32, device=device)
 
-    def add(self, indices: Tensor, visit: Visit) -> None:
-        """Take up one visit to each of the samples at `indices`, `(n,)`, all of them different.
+    def observe(self, indices: Tensor, seen: SampleObservation) -> None:
+        """Take up one visit to each of the samples at `indices`.
 
         Raises:
-            ValueError: the visit lacks input gradients, or norms that were announced.
+            ValueError: the observation lacks input gradients, or norms although the run is private.
         """
-        numbers, gradients = self._numbers, visit.input_gradients
-        if gradients is None or ("grad_norm" in numbers and visit.norms is None):
-            raise ValueError("the visit lacks norms or input gradients: the step must observe")
+        numbers, gradients = self._numbers, seen.input_gradients
+        if gradients is None or ("grad_norm" in numbers and seen.norms is None):
+            raise ValueError("norms or input gradients are missing: the step must observe")
         indices = indices.to(self._means.device)
-        numbers["loss"][indices] = visit.losses.double()
-        if visit.norms is not None and "grad_norm" in numbers:
-            numbers["grad_norm"][indices] = visit.norms.double()
+        numbers["loss"][indices] = seen.losses.double()
+        if seen.norms is not None and "grad_norm" in numbers:
+            numbers["grad_norm"][indices] = seen.norms.double()
         count = numbers["visits"][indices] + 1
         numbers["visits"][indices] = count
         # Welford's update. Only the sum over pixels of the squared deviations is wanted, so one
@@ -58,11 +56,12 @@ class FreeScores:
         self._means[indices] = means
 
     def scores(self) -> dict[str, Tensor]:
-        """The scores by name, each `(N,)` float64 on the CPU, in the order of the samples.
+        """The scores by name, each `(N,)` on the CPU, in the order of the samples.
 
-        `visits`: how often the sample was drawn. `loss` and, for private runs, `grad_norm`: at the
-        latest visit, NaN without one. `vog`: the variance over visits of the gradient of the loss
-        with respect to a pixel, the mean over pixels and channels; NaN with fewer than two visits.
+        `visits`: int64, how often the sample was drawn; the others are float64. `loss` and, for
+        private runs, `grad_norm`: at the latest visit, NaN without one. `vog`: the variance over
+        visits of the gradient of the loss with respect to a pixel, the mean over pixels and
+        channels; NaN with fewer than two visits.
         At a fixed number K of visits Eq. 2 of the paper is sqrt(K) times this variance; as K
         differs between samples here, the variance itself is what compares them.
         """
@@ -75,7 +74,7 @@ class FreeScores:
             if name in numbers
         }
         scores["vog"] = torch.where(visits >= 2, numbers["squares"] / (visits * pixels), nothing)
-        return {"visits": visits, **scores}
+        return {"visits": visits.long(), **scores}
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that `load_state_dict` needs to go on bit by bit."""

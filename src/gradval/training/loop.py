@@ -1,11 +1,9 @@
 """The training loop: Poisson sampling, one step after another, checkpoints, metrics, resume."""
 
 import logging
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,18 +18,20 @@ from gradval.privacy.plan import PhasePlan
 from gradval.training.augmentation import Augmentation
 from gradval.training.checkpoints import checkpoint_steps
 from gradval.training.evaluation import evaluate
-from gradval.training.fastest import fastest_clipping
-from gradval.training.free_scores import FreeScores
+from gradval.training.observers import Observer, make_observer
 from gradval.training.recipe import Recipe
-from gradval.training.resume import ResumeFiles
-from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step, Visit
+from gradval.training.resume import (
+    SAVE_EVERY_SECONDS,
+    ResumeFiles,
+    SaveTimes,
+    computed_with,
+    warn_of_changes,
+)
+from gradval.training.signals import Interrupted, stop_requests
+from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, SampleObservation, Step
 from gradval.training.streams import Streams, default_state
 
 logger = logging.getLogger("gradval")
-
-# How often the state of a run is written; a killed run repeats at most this many seconds. A state
-# that takes longer than a second to write is written as many times less often, up to ten times.
-SAVE_EVERY_SECONDS, MOST_STRETCH = 60.0, 10.0
 
 DRAWS_BY_ITSELF = (
     "the model draws random numbers while it trains (dropout?), outside of the streams that are "
@@ -41,10 +41,6 @@ DRAWS_BY_ITSELF = (
 
 class TrainingDiverged(ValueError):
     """A loss or gradient is not finite."""
-
-
-class Interrupted(SystemExit):
-    """The run was asked to stop (SIGTERM); its state has been saved."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +73,7 @@ class TrainingResult:
         train_accuracy, test_accuracy: of the final weights, in [0, 1].
         steps: steps executed, the number that the accountant must count.
         seconds: time spent in training steps, evaluation excluded, over all interruptions.
-        clipping: how gradients were clipped, a key of `PRIVATE_STEPS`; `None` without privacy.
-        free_scores: what training learnt about its samples, if that was asked for.
+        observers: by name, as they are at the end.
     """
 
     weights: dict[str, Tensor]
@@ -88,8 +83,7 @@ class TrainingResult:
     test_accuracy: float
     steps: int
     seconds: float
-    clipping: str | None
-    free_scores: FreeScores | None
+    observers: dict[str, Observer]
 
 
 @dataclass
@@ -105,10 +99,6 @@ class _Progress:
 class Trainer:
     """One phase of training of one model, from the saved state if there is one.
 
-    Attributes:
-        clipping: how gradients are clipped, a key of `PRIVATE_STEPS`; `None` without privacy. A
-            resumed run clips as it began, whatever would be fastest now.
-
     Args:
         model: with its initial weights, on the device to train on; trained in place.
         data: on the same device.
@@ -118,17 +108,16 @@ class Trainer:
             another; not used if they are secret.
         secret: whether the streams come from the operating system's entropy instead. They are then
             in the resume state and nowhere else.
-        free_scores: whether to collect scores from what the steps compute anyway. The weights do
-            not depend on it.
+        observers: names of those who observe, see `gradval.training.observers`.
         resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
         fingerprint: of everything that the result depends on.
         save_every: seconds between two writes of the state, longer if writing takes long.
         description: label of the progress bar; `None` hides it.
 
     Raises:
-        ValueError: hyper-parameters do not go together (`Recipe.check`), the phase samples from
-            another number of images than there are, or the resume
-            file is damaged.
+        ValueError: hyper-parameters do not go together (`Recipe.check`), an observer is unknown,
+            the phase samples from another number of images than there are, or the resume file is
+            damaged.
     """
 
     def __init__(
@@ -140,7 +129,7 @@ class Trainer:
         *,
         seed: int,
         secret: bool = False,
-        free_scores: bool = False,
+        observers: Sequence[str] = (),
         resume_path: str | Path | None = None,
         fingerprint: str = "",
         save_every: float = SAVE_EVERY_SECONDS,
@@ -150,44 +139,27 @@ class Trainer:
             raise ValueError(
                 f"the plan samples from {phase.samples} images, but there are {len(data.images)}"
             )
-        recipe.check(private=phase.noise_multiplier is not None, free_scores=free_scores)
+        private = phase.noise_multiplier is not None
+        self.device = next(model.parameters()).device
+        self.observers = {
+            name: make_observer(name, data.images.shape, private=private, device=self.device)
+            for name in observers
+        }
+        recipe.check(private=private, free_scores=self._observes_gradients)
         self.model, self.data, self.phase, self.recipe = model, data, phase, recipe
         self.save_every, self.description = save_every, description
         self.resume_files = None if resume_path is None else ResumeFiles(resume_path, fingerprint)
-        device = next(model.parameters()).device
-        self.streams = Streams.secret(device) if secret else Streams.seeded(seed, device)
+        self.streams = Streams.secret(self.device) if secret else Streams.seeded(seed, self.device)
         self.augmentation = Augmentation(recipe.augmentation, recipe.multiplicity)
         # Copied before the step may attach hooks to the model.
         self.average = (
             AveragedModel(model, avg_fn=self._average_parameter) if recipe.ema_decay else None
         )
-        self.progress = _Progress()
-        saved = self.resume_files.load() if self.resume_files is not None else None
-        self.clipping = saved[0]["clipping"] if saved else self._choose_clipping()
-        self.free_scores = (
-            FreeScores(data.images.shape, norms=self.clipping is not None, device=device)
-            if free_scores
-            else None
-        )
         self.step_kind = self._make_step()
-        if saved:
+        self.progress = _Progress()
+        if self.resume_files is not None and (saved := self.resume_files.load()):
             self._restore(*saved)
-        elif self.clipping is not None and recipe.clipping == "auto":
-            # At once: the next measurement might find another way, whose rounding differs.
-            self._save()
         self._resumed_at = self.progress.step
-
-    def _choose_clipping(self) -> str | None:
-        if self.phase.noise_multiplier is None:
-            return None
-        if self.recipe.clipping != "auto":
-            return self.recipe.clipping
-        return fastest_clipping(
-            self.model,
-            self.data.images.shape[1:],
-            physical_batch_size=self.recipe.physical_batch_size,
-            multiplicity=self.recipe.multiplicity,
-        )
 
     def _make_step(self) -> Step:
         recipe, phase = self.recipe, self.phase
@@ -199,11 +171,11 @@ class Trainer:
         )
         views: dict[str, Any] = {
             "multiplicity": recipe.multiplicity,
-            "observe": self.free_scores is not None,
+            "observe": self._observes_gradients,
         }
-        if phase.noise_multiplier is None or self.clipping is None:
+        if phase.noise_multiplier is None:
             return NonPrivateStep(self.model, optimizer, phase.expected_batch_size, **views)
-        return PRIVATE_STEPS[self.clipping](
+        return PRIVATE_STEPS[recipe.clipping](
             self.model,
             optimizer,
             phase.expected_batch_size,
@@ -212,6 +184,10 @@ class Trainer:
             generator=self.streams.noise,
             **views,
         )
+
+    @property
+    def _observes_gradients(self) -> bool:
+        return any(observer.needs_gradients for observer in self.observers.values())
 
     def _average_parameter(self, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         # A short memory at the start, as in De et al. (2022), so that the random initial weights
@@ -237,30 +213,30 @@ class Trainer:
             TrainingDiverged: a loss or gradient is not finite.
             ValueError: the model draws random numbers (dropout), so that the run could be neither
                 repeated nor resumed, nor its noise be kept secret.
-            Interrupted: SIGTERM arrived; the state was saved first.
+            Interrupted: SIGTERM or SIGINT arrived; the state was saved first. Without a place for
+                it they do what they always do.
         """
         due = set(checkpoint_steps(self.phase.steps, self.recipe.checkpoints))
         self.model.train()
-        next_save = time.monotonic() + self.save_every
-        device = next(self.model.parameters()).device
-        elsewhere = default_state(device)
-        with self._stop_signal() as stop, self._progress_bar() as bar:
+        save_times, elsewhere = SaveTimes(self.save_every), default_state(self.device)
+        can_stop = stop_requests() if self.resume_files is not None else nullcontext()
+        with can_stop as stop, self._progress_bar() as bar:
             while self.progress.step < self.phase.steps:
                 start = time.perf_counter()
                 self._take_step()
                 self.progress.seconds += time.perf_counter() - start
-                if not torch.equal(default_state(device), elsewhere):
+                if not torch.equal(default_state(self.device), elsewhere):
                     raise ValueError(DRAWS_BY_ITSELF)
                 bar.update()
                 if self.progress.step in due:
                     self._take_checkpoint()
-                if stop.is_set():
+                if stop is not None and stop.is_set():
                     self._save()
-                    raise Interrupted(f"interrupted after step {self.progress.step}, state saved")
-                if (due_at := time.monotonic()) > next_save:
-                    self._save()
-                    end = time.monotonic()
-                    next_save = end + self.save_every * min(max(1.0, end - due_at), MOST_STRETCH)
+                    raise Interrupted(
+                        f"interrupted after step {self.progress.step} of {self.phase.steps}, state "
+                        "saved; run the same command to go on"
+                    )
+                save_times.save_if_due(self._save)
         if self.progress.step > self._resumed_at:
             self._save()
         return self._finish()
@@ -286,10 +262,10 @@ class Trainer:
         for chunk, changes in zip(indices.split(samples), draws.split(samples), strict=True):
             if len(chunk) == 0:
                 continue
-            visit = self._accumulate(chunk, changes)
-            if self.free_scores is not None:
-                self.free_scores.add(chunk, visit)
-            progress.loss_sum += float(visit.losses.sum())
+            seen = self._accumulate(chunk, changes)
+            for observer in self.observers.values():
+                observer.observe(chunk, seen)
+            progress.loss_sum += float(seen.losses.sum())
             progress.loss_count += len(chunk)
         with self._named(indices):
             self.step_kind.update()
@@ -302,15 +278,15 @@ class Trainer:
         chances = torch.rand(self.phase.samples, generator=self.streams.sampling)
         return (chances < self.phase.sampling_rate).nonzero()[:, 0]
 
-    def _accumulate(self, chunk: Tensor, changes: Tensor) -> Visit:
+    def _accumulate(self, chunk: Tensor, changes: Tensor) -> SampleObservation:
         images = self.augmentation.views(self.data.images[chunk], changes)
         labels = self.data.labels[chunk.to(self.data.labels.device)]
         labels = labels.repeat_interleave(self.recipe.multiplicity)
         with self._named(chunk):
-            visit = self.step_kind.accumulate(images, labels)
-            if not torch.isfinite(visit.losses).all():
+            seen = self.step_kind.accumulate(images, labels)
+            if not torch.isfinite(seen.losses).all():
                 raise ValueError("the loss is not finite")
-        return visit
+        return seen
 
     @contextmanager
     def _named(self, samples: Tensor) -> Iterator[None]:
@@ -350,6 +326,9 @@ class Trainer:
                     f"finite {self._remedy()}"
                 )
         progress.checkpoints.append(weights)
+        rate = self.recipe.learning_rate_at(progress.step - 1, self.phase.steps)
+        for observer in self.observers.values():
+            observer.at_checkpoint(progress.step, kept, rate)
         test = evaluate(kept, self.data.test_images, self.data.test_labels)
         progress.metrics.append(
             {
@@ -373,8 +352,7 @@ class Trainer:
             test_accuracy=progress.metrics[-1]["test_accuracy"],
             steps=progress.step,
             seconds=progress.seconds,
-            clipping=self.clipping,
-            free_scores=self.free_scores,
+            observers=self.observers,
         )
 
     def _state(self) -> dict[str, Any]:
@@ -385,9 +363,8 @@ class Trainer:
             "average": self.average.state_dict() if self.average is not None else None,
             "optimizer": self.step_kind.optimizer.state_dict() if going_on else None,
             "streams": self.streams.state_dict() if going_on else None,
-            "clipping": self.clipping,
-            "computed_with": self._computed_with(),
-            "free_scores": self.free_scores.state_dict() if self.free_scores is not None else None,
+            "computed_with": computed_with(self.device),
+            "observers": {name: o.state_dict() for name, o in self.observers.items()},
             "progress": {k: v for k, v in vars(self.progress).items() if k != "checkpoints"},
         }
 
@@ -402,38 +379,8 @@ class Trainer:
         if state["streams"] is not None:
             self.step_kind.optimizer.load_state_dict(state["optimizer"])
             self.streams.load_state_dict(state["streams"])
-        if self.free_scores is not None:
-            self.free_scores.load_state_dict(state["free_scores"])
+        for name, observer in self.observers.items():
+            observer.load_state_dict(state["observers"][name])
         self.progress = _Progress(**state["progress"], checkpoints=checkpoints)
         logger.info("resumed after step %d of %d", self.progress.step, self.phase.steps)
-        now = self._computed_with()
-        for name, before in state["computed_with"].items():
-            if now[name] != before:
-                logger.warning(
-                    "the steps so far were computed with %s %s, the others are with %s: the result "
-                    "may differ in its last bits from that of an uninterrupted run",
-                    *(name, before, now[name]),
-                )
-
-    def _computed_with(self) -> dict[str, str | int]:
-        """What the last bits of the result depend on beside the fingerprint."""
-        device = next(self.model.parameters()).device
-        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "none"
-        return {"torch": str(torch.__version__), "threads": torch.get_num_threads(), "GPU": gpu}
-
-    @contextmanager
-    def _stop_signal(self) -> Iterator[threading.Event]:
-        """An event that SIGTERM sets, so that the step under way can end and be saved first.
-
-        Without a resume file there is nothing to save, and SIGTERM ends the process as usual.
-        """
-        stop = threading.Event()
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if self.resume_files is None or not in_main_thread:
-            yield stop
-            return
-        previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
-        try:
-            yield stop
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+        warn_of_changes(state["computed_with"], self.device)

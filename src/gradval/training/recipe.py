@@ -27,8 +27,8 @@ class Recipe:
         ema_decay: decay of the exponential moving average of the weights, which is then what is
             evaluated, kept and scored; 0 for none.
         clipping_norm: L2 norm to which each sample's gradient is clipped (private runs).
-        clipping: how it is clipped: `bookkeeping`, or Opacus's `hooks`, `ghost` or `functorch`, or
-            `auto` for the fastest by a short measurement; does not change the result.
+        clipping: how it is clipped: `bookkeeping`, or Opacus's `hooks`, `ghost` or `functorch`;
+            does not change the result.
         checkpoints: number K of checkpoints for VoG, spread evenly, the last at the end.
         augmentation: `none`, `flip` or `flip-crop`; see `gradval.training.augmentation`.
         multiplicity: augmented views of a sample each time that it is drawn; their gradients are
@@ -91,7 +91,7 @@ class Recipe:
         if views > 1 and private and self.clipping == "ghost":
             raise ValueError(
                 f"clipping is ghost, which clips every view by itself; with multiplicity {views} "
-                "use bookkeeping, hooks, functorch or auto"
+                "use bookkeeping, hooks or functorch"
             )
         if free_scores and self.augmentation != "none":
             raise ValueError(

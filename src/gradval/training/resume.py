@@ -11,7 +11,8 @@ import hashlib
 import io
 import logging
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from gradval.runtime.files import atomic_path
 logger = logging.getLogger("gradval")
 
 RESUME_FILE = "resume.pt"  # its name in the folder of a run
+
+# How often the state of a run is written; a killed run repeats at most this many seconds. A state
+# that takes longer than a second to write is written as many times less often, up to ten times.
+SAVE_EVERY_SECONDS, MOST_STRETCH = 60.0, 10.0
 
 _SUM_BYTES = hashlib.sha256().digest_size
 
@@ -98,6 +103,44 @@ class ResumeFiles:
             )
         weights: dict[str, Tensor] = load(content)
         return weights
+
+
+class SaveTimes:
+    """When the state is to be written next.
+
+    Args:
+        every: seconds between two times, more if writing takes long.
+    """
+
+    def __init__(self, every: float) -> None:
+        self.every = every
+        self._next = time.monotonic() + every
+
+    def save_if_due(self, save: Callable[[], None]) -> None:
+        """Call `save` if its time has come."""
+        begin = time.monotonic()
+        if begin > self._next:
+            save()
+            end = time.monotonic()
+            self._next = end + self.every * min(max(1.0, end - begin), MOST_STRETCH)
+
+
+def computed_with(device: torch.device) -> dict[str, str | int]:
+    """What the last bits of a result depend on beside the fingerprint."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "none"
+    return {"torch": str(torch.__version__), "threads": torch.get_num_threads(), "GPU": gpu}
+
+
+def warn_of_changes(before: dict[str, str | int], device: torch.device) -> None:
+    """Say what of `computed_with` is not as it was when the state was saved."""
+    now = computed_with(device)
+    for name, value in before.items():
+        if now[name] != value:
+            logger.warning(
+                "the steps so far were computed with %s %s, the others are with %s: the result "
+                "may differ in its last bits from that of an uninterrupted run",
+                *(name, value, now[name]),
+            )
 
 
 def remove_state(path: str | Path) -> None:

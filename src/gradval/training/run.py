@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,20 +19,20 @@ from gradval.privacy.plan import PhasePlan
 from gradval.runtime.devices import job_device
 from gradval.runtime.files import atomic_path, write_json
 from gradval.training.checkpoints import load_weights, save_checkpoints, save_weights
-from gradval.training.free_scores import FreeScores
-from gradval.training.loop import (
-    SAVE_EVERY_SECONDS,
-    Trainer,
-    TrainingData,
-    TrainingResult,
-)
+from gradval.training.loop import Trainer, TrainingData, TrainingResult
+from gradval.training.observers import Observer
 from gradval.training.recipe import Recipe, derive_seed
-from gradval.training.resume import RESUME_FILE
+from gradval.training.resume import RESUME_FILE, SAVE_EVERY_SECONDS
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Where a run writes; `checkpoints` and `free_scores` may be `None`."""
+    """Where a run writes.
+
+    Attributes:
+        checkpoints: `None` for a run whose checkpoints are not kept.
+        observed: name of an observer (`gradval.training.observers`) -> table of its scores.
+    """
 
     weights: Path
     metrics: Path
@@ -41,11 +41,11 @@ class RunFiles:
     ledger: Path
     resume: Path
     checkpoints: Path | None = None
-    free_scores: Path | None = None
+    observed: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
     def in_folder(
-        cls, folder: Path, *, checkpoints: bool = False, free_scores: bool = False
+        cls, folder: Path, *, checkpoints: bool = False, observers: Sequence[str] = ()
     ) -> Self:
         """The usual names in one folder."""
         return cls(
@@ -56,7 +56,7 @@ class RunFiles:
             ledger=folder / "ledger.json",
             resume=folder / RESUME_FILE,
             checkpoints=folder / "checkpoints.safetensors" if checkpoints else None,
-            free_scores=folder / "free_scores.parquet" if free_scores else None,
+            observed={name: folder / f"{name}.parquet" for name in observers},
         )
 
 
@@ -128,7 +128,7 @@ def train_run(
         seed: fixes the initial weights, for every privacy level of a model alike.
         stream: names the run; sampling, noise and augmentation of two runs are independent.
         files: where to write; the caller removes the resume state (`remove_state`) once nothing can
-            fail any more. Free scores are collected if there is a place for them.
+            fail any more. Those observe for whose scores there is a place.
         statement: of a private run.
         kept: indices of the training samples to train on; all by default.
         initial_weights: file to start from instead of fresh weights.
@@ -156,7 +156,7 @@ def train_run(
         seed=seed,
         stream=stream,
         secret=secret,
-        free_scores=files.free_scores is not None,
+        observers=list(files.observed),
         code=code,
         device=device.type,
     )
@@ -167,7 +167,7 @@ def train_run(
         recipe,
         seed=derive_seed(seed, stream),
         secret=secret,
-        free_scores=files.free_scores is not None,
+        observers=tuple(files.observed),
         resume_path=files.resume,
         fingerprint=fingerprint,
         save_every=save_every,
@@ -175,9 +175,9 @@ def train_run(
     )
     result = trainer.run()
     _write(result, phase, recipe, files, statement, parameter_count(model))
-    if result.free_scores is not None and files.free_scores is not None:
-        train = store.train if kept is None else store.train.subset(kept)
-        _write_free_scores(result.free_scores, train, files.free_scores)
+    train = store.train if kept is None else store.train.subset(kept)
+    for name, path in files.observed.items():
+        _write_observed(result.observers[name], train, path)
     return result
 
 
@@ -238,19 +238,19 @@ def _write(
             "steps": result.steps,
             "samples": phase.samples,
             "parameters": parameters,
-            "clipping": result.clipping,
+            "clipping": None if phase.noise_multiplier is None else recipe.clipping,
         },
     )
     write_json(files.timing, {"training_seconds": result.seconds})
     write_json(files.ledger, _ledger(result, phase, recipe, statement))
 
 
-def _write_free_scores(scores: FreeScores, train: Split, path: Path) -> None:
+def _write_observed(observer: Observer, train: Split, path: Path) -> None:
     table = pd.DataFrame({"index": range(len(train)), "id": train.ids, "label": train.labels})
-    for name, values in scores.scores().items():
+    for name, values in observer.scores().items():
         table[name] = values.numpy()
     with atomic_path(path) as temporary:
-        table.astype({"visits": "int64"}).to_parquet(temporary, index=False)
+        table.to_parquet(temporary, index=False)
 
 
 def _ledger(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Visit:
+class SampleObservation:
     """What a step learnt about the n samples of a physical batch, before the update.
 
     Attributes:
@@ -49,7 +49,7 @@ class Step(Protocol):
 
     optimizer: torch.optim.Optimizer
 
-    def accumulate(self, images: Tensor, labels: Tensor) -> Visit:
+    def accumulate(self, images: Tensor, labels: Tensor) -> SampleObservation:
         """Add a physical batch of n > 0 samples, `(n M, C, H, W)` and `(n M,)`.
 
         M consecutive views belong to one sample; M is 1 unless the step was made for more.
@@ -98,14 +98,14 @@ class NonPrivateStep:
         self.observe = observe
         optimizer.zero_grad()
 
-    def accumulate(self, images: Tensor, labels: Tensor) -> Visit:
+    def accumulate(self, images: Tensor, labels: Tensor) -> SampleObservation:
         images, received = _watched(images, self.observe)
         losses = _sample_losses(self.model(images), labels, self.multiplicity)
         (losses.sum() / self.expected_batch_size).backward()
         if not self.observe:
-            return Visit(losses.detach())
+            return SampleObservation(losses.detach())
         input_gradients = _first(received, images) * self.expected_batch_size
-        return Visit(losses.detach(), input_gradients=input_gradients)
+        return SampleObservation(losses.detach(), input_gradients=input_gradients)
 
     def update(self) -> None:
         _check_finite([p.grad for p in self.model.parameters() if p.grad is not None])
@@ -162,10 +162,10 @@ class PrivateStep(ABC):
             generator=generator,
         )
 
-    def accumulate(self, images: Tensor, labels: Tensor) -> Visit:
-        visit = self._backward(images, labels)
+    def accumulate(self, images: Tensor, labels: Tensor) -> SampleObservation:
+        seen = self._backward(images, labels)
         self._step(skip=True)
-        return visit
+        return seen
 
     def update(self) -> None:
         # A batch of nothing closes the step: it adds no gradient, and it is all there is to an
@@ -187,7 +187,7 @@ class PrivateStep(ABC):
         """Opacus's optimizer for this kind of gradients."""
 
     @abstractmethod
-    def _backward(self, images: Tensor, labels: Tensor) -> Visit:
+    def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
         """Leave the gradients of a batch where the optimizer looks for them."""
 
     @abstractmethod
@@ -213,7 +213,7 @@ class _SummedStep(PrivateStep):
 class BookKeepingStep(_SummedStep):
     """DP-SGD whose clipped sum is formed without per-sample gradients (`gradval.ghost`)."""
 
-    def _backward(self, images: Tensor, labels: Tensor) -> Visit:
+    def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
         clipped = clipped_gradient_sum(
             self.model,
             images,
@@ -225,7 +225,7 @@ class BookKeepingStep(_SummedStep):
         for name, total in clipped.sums.items():
             self.model.get_parameter(name).grad = total
         norms = clipped.norms if self.observe else None
-        return Visit(clipped.losses, norms, clipped.input_gradients)
+        return SampleObservation(clipped.losses, norms, clipped.input_gradients)
 
 
 class GhostStep(_SummedStep):
@@ -245,7 +245,7 @@ class GhostStep(_SummedStep):
         hooked: nn.Module = self.hooked
         return hooked
 
-    def _backward(self, images: Tensor, labels: Tensor) -> Visit:
+    def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
         from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
 
         _check_separable(self.hooked, images)
@@ -259,9 +259,9 @@ class GhostStep(_SummedStep):
         _check_finite([norms])
         losses = loss.loss_per_sample.detach()
         if not self.observe:
-            return Visit(losses)
+            return SampleObservation(losses)
         # The first backward is that of the mean loss, the second that of the clipped sum.
-        return Visit(losses, norms, _first(received, images) * len(losses))
+        return SampleObservation(losses, norms, _first(received, images) * len(losses))
 
 
 class HooksStep(PrivateStep):
@@ -283,7 +283,7 @@ class HooksStep(PrivateStep):
         kind: type[DPOptimizer] = DPOptimizer
         return kind
 
-    def _backward(self, images: Tensor, labels: Tensor) -> Visit:
+    def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
         _check_separable(self.model, images)
         images, received = _watched(images, self.observe)
         losses = _sample_losses(self.model(images), labels, self.multiplicity)
@@ -293,9 +293,11 @@ class HooksStep(PrivateStep):
             parameter.grad_sample = views.sum(1) if self.multiplicity > 1 else views[:, 0]
         _check_finite([p.grad_sample for p in self.private.params])
         if not self.observe:
-            return Visit(losses.detach())
+            return SampleObservation(losses.detach())
         norms = [p.grad_sample.flatten(1).norm(dim=1) for p in self.private.params]
-        return Visit(losses.detach(), torch.stack(norms).norm(dim=0), _first(received, images))
+        return SampleObservation(
+            losses.detach(), torch.stack(norms).norm(dim=0), _first(received, images)
+        )
 
     def _backward_nothing(self) -> None:
         for parameter in self.private.params:

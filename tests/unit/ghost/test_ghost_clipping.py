@@ -206,11 +206,11 @@ def test_images_that_no_gradient_reaches_are_observed_as_zeros(
     model = DetachedInput(*make_model())
     if kind == "nonprivate":
         optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-        visit = NonPrivateStep(model, optimizer, 12.0, observe=True).accumulate(images, labels)
+        seen = NonPrivateStep(model, optimizer, 12.0, observe=True).accumulate(images, labels)
     else:
-        visit = private_step(kind, model, observe=True).accumulate(images, labels)
-    assert visit.input_gradients is not None
-    assert torch.equal(visit.input_gradients, torch.zeros_like(images))
+        seen = private_step(kind, model, observe=True).accumulate(images, labels)
+    assert seen.input_gradients is not None
+    assert torch.equal(seen.input_gradients, torch.zeros_like(images))
 
 
 @pytest.mark.parametrize("kind", ["bookkeeping", "nonprivate"])
@@ -222,9 +222,9 @@ def test_observing_steps_train_models_that_begin_in_place(
     expected = reference.input_gradients(model, images, labels)
     if kind == "nonprivate":
         optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-        visit = NonPrivateStep(model, optimizer, 12.0, observe=True).accumulate(images, labels)
+        seen = NonPrivateStep(model, optimizer, 12.0, observe=True).accumulate(images, labels)
     else:
-        visit = private_step(kind, model, observe=True).accumulate(images, labels)
+        seen = private_step(kind, model, observe=True).accumulate(images, labels)
     assert torch.equal(images, before)
-    assert visit.input_gradients is not None
-    assert relative_error(visit.input_gradients, expected) < 1e-12
+    assert seen.input_gradients is not None
+    assert relative_error(seen.input_gradients, expected) < 1e-12

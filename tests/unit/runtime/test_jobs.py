@@ -22,6 +22,20 @@ def test_bad_input_is_one_line_on_the_terminal_and_in_the_log(tmp_path, capsys):
     assert start.startswith("started within ")
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (SystemExit("interrupted after step 3 of 9"), "interrupted after step 3 of 9 (job x)\n"),
+        (KeyboardInterrupt(), "interrupted (job x)\n"),
+    ],
+)
+def test_a_job_that_is_stopped_says_so_in_both_places(tmp_path, capsys, error, line):
+    log = tmp_path / "x.log"
+    with pytest.raises(SystemExit, match="1"), job(log):
+        raise error
+    assert capsys.readouterr().err == line == log.read_text()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_that_holds_the_log_too_is_one_line(tmp_path, capsys):
     log = tmp_path / "x.log"

@@ -55,18 +55,23 @@ def log_of(folder):
     return folder.with_suffix(".log").read_text()
 
 
-KILLS = 6  # of each kind of run by each signal: 24 in all
+STOPPED = (
+    r"^interrupted after step \d of 9, state saved; run the same command to go on \(job run\)$"
+)
+KILLS = 6  # of each kind of run by each signal: 36 in all
 
 
 @NOISES
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name
+)
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
     store, undisturbed, tmp_path, noise, number
 ):
     expected, calls = undisturbed[noise]
     moments = random.Random(f"{noise} {number.name}")
     folder = tmp_path / "run"
-    kills, resumed = 0, []
+    kills, resumed, stopped = 0, [], []
     while kills < KILLS:
         code = run(store, folder, noise, (moments.randint(calls // 8, calls // 2), number))
         resumed += re.findall(r"resumed after step (\d+)", log_of(folder))
@@ -75,12 +80,14 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
             assert contents(folder) == expected
             shutil.rmtree(folder)
             continue
-        # SIGTERM lets a step end and its state be saved, or else ends the process as usual.
-        assert code == -number or (number == signal.SIGTERM and code == 1)
+        # Others than SIGKILL let a step end and its state be saved, or end the process as usual.
+        assert code == -number or (number != signal.SIGKILL and code == 1)
+        stopped += re.findall(STOPPED, log_of(folder), re.M)
         kills += 1
     assert run(store, folder, noise) == 0
     # The runs did go on from one another, from several different steps.
     assert len(set(resumed)) >= 2
+    assert bool(stopped) == (number != signal.SIGKILL)
     assert contents(folder) == expected
 
 

@@ -1,7 +1,5 @@
 """Training: the executed step is the planned one, and an interruption changes nothing."""
 
-import copy
-import signal
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -28,13 +26,11 @@ from gradval.training.checkpoints import (
     save_weights,
 )
 from gradval.training.evaluation import evaluate
-from gradval.training.fastest import fastest_clipping
-from gradval.training.free_scores import FreeScores
 from gradval.training.loop import Trainer, TrainingData, TrainingDiverged
 from gradval.training.recipe import Recipe, derive_seed
 from gradval.training.resume import ResumeFiles
 from gradval.training.run import RunFiles, fingerprint_of, train_run
-from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Visit
+from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, SampleObservation
 
 OPTIONS = {
     "epochs": 1,
@@ -192,12 +188,12 @@ def test_non_private_step_is_the_plain_gradient():
     model, reference = tiny_model(), tiny_model()
     data = tiny_data()
     step = NonPrivateStep(model, torch.optim.SGD(model.parameters(), lr=0.3), 10.0)
-    visit = step.accumulate(data.images[0:7], data.labels[:7])
+    seen = step.accumulate(data.images[0:7], data.labels[:7])
     step.update()
     F.cross_entropy(reference(data.images[0:7]), data.labels[:7], reduction="sum").backward()
     for new, old in zip(model.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(new, old - 0.03 * old.grad, rtol=1e-5, atol=1e-7)
-    assert visit.losses.shape == (7,) and visit.input_gradients is None
+    assert seen.losses.shape == (7,) and seen.input_gradients is None
 
 
 def make_step(kind, model, observe):
@@ -229,60 +225,16 @@ def test_observing_steps_report_norms_and_input_gradients_and_train_alike(kind):
             torch.cat([g.flatten() for g in gradient]).norm()
             for gradient in gradients_one_by_one(reference, x.detach(), y)
         ]
-        visit = observer.accumulate(images[start:end], y)
-        torch.testing.assert_close(visit.input_gradients, x.grad, rtol=1e-10, atol=1e-14)
+        seen = observer.accumulate(images[start:end], y)
+        torch.testing.assert_close(seen.input_gradients, x.grad, rtol=1e-10, atol=1e-14)
         if kind == "nonprivate":
-            assert visit.norms is None
+            assert seen.norms is None
         else:
-            torch.testing.assert_close(visit.norms, torch.stack(norms), rtol=1e-10, atol=0)
+            torch.testing.assert_close(seen.norms, torch.stack(norms), rtol=1e-10, atol=0)
         step.accumulate(images[start:end], y)
     observer.update()
     step.update()
     assert_same(observing.state_dict(), plain.state_dict())
-
-
-def test_the_fastest_clipping_is_found_without_a_trace():
-    model = tiny_model()
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    random = torch.get_rng_state()
-    chosen = fastest_clipping(model, (1, 8, 8), physical_batch_size=8)
-    assert chosen in PRIVATE_STEPS
-    assert_same(model.state_dict(), before)
-    assert all(p.grad is None and not hasattr(p, "grad_sample") for p in model.parameters())
-    assert torch.equal(torch.get_rng_state(), random)
-
-
-def test_clippings_that_would_not_fit_in_memory_are_no_candidates(monkeypatch):
-    monkeypatch.setattr("gradval.training.fastest.MOST_BYTES", 1)
-    tried = []
-
-    def seconds(kind, *_, **__):
-        tried.append(kind)
-        return 1.0
-
-    monkeypatch.setattr("gradval.training.fastest._seconds", seconds)
-    fastest_clipping(tiny_model(), (1, 8, 8), physical_batch_size=8)
-    assert tried == [PRIVATE_STEPS["bookkeeping"], PRIVATE_STEPS["ghost"]]
-
-
-def test_a_resumed_run_clips_as_it_began(tmp_path, monkeypatch):
-    recipe, path = {"clipping": "auto"}, tmp_path / "resume.pt"
-    # What a measurement finds is up to the machine, so it is set here.
-    monkeypatch.setattr("gradval.training.loop.fastest_clipping", lambda *_, **__: "hooks")
-    base = trainer(recipe=recipe).run()
-    job = trainer(recipe=recipe, resume_path=path, fingerprint="x", save_every=0)
-    with pytest.raises(KeyboardInterrupt):
-        run_until(job, 4)
-    monkeypatch.setattr("gradval.training.loop.fastest_clipping", lambda *_, **__: "ghost")
-    result = trainer(recipe=recipe, resume_path=path, fingerprint="x").run()
-    assert result.clipping == base.clipping == "hooks"
-    assert_same(result.weights, base.weights)
-    # The choice outlives even a run that is killed before its first step.
-    early = tmp_path / "early.pt"
-    assert trainer(recipe=recipe, resume_path=early, fingerprint="x").clipping == "ghost"
-    monkeypatch.setattr("gradval.training.loop.fastest_clipping", lambda *_, **__: "hooks")
-    assert trainer(recipe=recipe, resume_path=early, fingerprint="x").clipping == "ghost"
-    assert early.stat().st_mode & 0o077 == 0
 
 
 def run_weights(**options):
@@ -302,7 +254,7 @@ def assert_close(a, b):
 
 def test_the_way_of_clipping_and_the_physical_batch_do_not_change_the_result():
     base = run_weights()
-    for clipping in [*PRIVATE_STEPS, "auto"]:
+    for clipping in PRIVATE_STEPS:
         assert_close(base, run_weights(recipe={"clipping": clipping}))
     assert_close(base, run_weights(recipe={"physical_batch_size": 5}))
 
@@ -322,7 +274,7 @@ def test_sampling_is_poisson_at_the_planned_rate(monkeypatch):
 
     def record(chunk, _):
         drawn.append(chunk)
-        return Visit(torch.zeros(len(chunk)))
+        return SampleObservation(torch.zeros(len(chunk)))
 
     monkeypatch.setattr(job, "_accumulate", record)
     for _ in range(400):
@@ -475,12 +427,6 @@ def test_divergence_writes_no_file_of_the_run(tmp_path, noise):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_resume_file_sigterm_is_not_swallowed():
-    handler = signal.getsignal(signal.SIGTERM)
-    with trainer()._stop_signal():
-        assert signal.getsignal(signal.SIGTERM) is handler
-
-
 def test_average_starts_with_a_short_memory():
     job = trainer(recipe={"ema_decay": 0.9})
     job.run()
@@ -558,89 +504,3 @@ def test_evaluation_is_the_same_for_any_batch_size():
     assert whole.accuracy == int((logits.argmax(1) == data.labels).sum()) / 40
     assert whole.loss == pytest.approx(float(F.cross_entropy(logits, data.labels)), rel=1e-5)
     assert model.training
-
-
-@pytest.mark.parametrize("noise", [None, 1.1])
-def test_free_scores_are_those_of_the_visits_and_leave_training_alone(noise, monkeypatch):
-    phase = PhasePlan(40, 0.4, 9, noise)
-    job = trainer(phase, {"physical_batch_size": 5}, free_scores=True)
-    visits = [[] for _ in range(40)]
-    accumulate = job._accumulate
-
-    def record(chunk, changes):
-        visit = accumulate(chunk, changes)
-        norms = [None] * len(chunk) if visit.norms is None else visit.norms
-        for i, *seen in zip(
-            chunk.tolist(), visit.losses, norms, visit.input_gradients, strict=True
-        ):
-            visits[i].append(seen)
-        return visit
-
-    monkeypatch.setattr(job, "_accumulate", record)
-    result = job.run()
-    assert_same(result.weights, trainer(phase, {"physical_batch_size": 5}).run().weights)
-    scores = result.free_scores.scores()
-    assert scores["visits"].tolist() == [len(seen) for seen in visits]
-    assert ("grad_norm" in scores) == (noise is not None)
-    for i, seen in enumerate(visits):
-        if not seen:
-            continue
-        losses, norms, gradients = zip(*seen, strict=True)
-        assert float(scores["loss"][i]) == float(losses[-1])
-        if noise is not None:
-            assert float(scores["grad_norm"][i]) == float(norms[-1])
-        if len(seen) < 2:
-            assert scores["vog"][i].isnan()
-            continue
-        variance = torch.stack(gradients).double().var(0, correction=0).mean()
-        assert float(scores["vog"][i]) == pytest.approx(float(variance), rel=1e-5)
-
-
-def test_free_scores_of_unvisited_samples_are_missing():
-    scores = FreeScores((3, 1, 2, 2), norms=False)
-    for indices in ([0, 1], [1]):
-        n = len(indices)
-        scores.add(torch.tensor(indices), Visit(torch.ones(n), None, torch.ones(n, 1, 2, 2)))
-    found = scores.scores()
-    assert found["visits"].tolist() == [1, 2, 0]
-    assert found["loss"].isnan().tolist() == [False, False, True]
-    assert found["vog"].isnan().tolist() == [True, False, True]
-    with pytest.raises(ValueError, match="the step must observe"):
-        scores.add(torch.tensor([0]), Visit(torch.ones(1)))
-
-
-@pytest.mark.parametrize("noise", [None, 1.1])
-def test_interruptions_do_not_change_free_scores(tmp_path, noise):
-    phase, path = PhasePlan(40, 0.4, 9, noise), tmp_path / "resume.pt"
-    base = trainer(phase, free_scores=True).run().free_scores.scores()
-    for stop_at in (1, 4):
-        job = trainer(phase, free_scores=True, resume_path=path, fingerprint="x", save_every=0)
-        with pytest.raises(KeyboardInterrupt):
-            run_until(job, stop_at)
-    result = trainer(phase, free_scores=True, resume_path=path, fingerprint="x").run()
-    found = result.free_scores.scores()
-    assert found.keys() == base.keys()
-    for name, values in base.items():
-        torch.testing.assert_close(found[name], values, rtol=0, atol=0, equal_nan=True)
-
-
-def test_auto_leaves_out_what_cannot_train_the_model():
-    # torchvision's own residual blocks add in place, which Opacus's hooks forbid.
-    model = resnet.ResNet(
-        resnet.BasicBlock, [1, 1, 1, 1], num_classes=3, norm_layer=partial(nn.GroupNorm, 2)
-    ).train()
-    with pytest.raises(RuntimeError, match="modified inplace"):
-        make_step("hooks", copy.deepcopy(model), False).accumulate(
-            torch.randn(1, 3, 32, 32), torch.tensor([0])
-        )
-    images, labels = torch.randn(4, 3, 32, 32), torch.arange(4) % 3
-    chosen = fastest_clipping(model, (3, 32, 32), physical_batch_size=4)
-    kind = PRIVATE_STEPS[chosen](
-        model,
-        torch.optim.SGD(model.parameters(), lr=0.1),
-        4,
-        noise_multiplier=1.0,
-        clipping_norm=1.0,
-        generator=torch.Generator().manual_seed(0),
-    )
-    assert kind.accumulate(images, labels).losses.shape == (4,)
