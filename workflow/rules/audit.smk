@@ -1,6 +1,6 @@
 rule audit_training:
     input:
-        store=[f"{DATA}/{name}" for name in STORE_FILES],
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         plan=rules.plan_privacy.output.plan,
     output:
         audit=f"{RUN}/audit/audit.json",

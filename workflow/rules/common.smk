@@ -3,12 +3,12 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from gradval.study import checks as study_checks, experiments as study
+from gradval.study import checks as study_checks, experiments as study, names
 from gradval.data.class_names import OF_SOURCE
 from gradval.runtime.code import code_digest
 from gradval.study.config_errors import explain
 
-SCORES = study.SCORES
+SCORES = names.SCORES
 # Classes that are known before the data set is prepared.
 KNOWN_CLASSES = {
     name: OF_SOURCE[block["source"]]
@@ -37,25 +37,17 @@ FIGURES = [name for name in config["figures"] if study.figure_is_run(config, nam
 CLAIMS_FILE = f"{workflow.basedir}/workflow/claims.csv"
 CLAIMS = study.read_claims(CLAIMS_FILE)
 PRUNED = study.pruning_settings(config)
-REMOVALS = study.removals(config, SCORES)
+REMOVALS = names.removals(SCORES, config["pruning"]["selection"])
 
 DATA = "resources/{dataset}"
 SETTING = "results/{dataset}/{model}/{privacy}"
 RUN = f"{SETTING}/seed{{seed}}"
-STORE_FILES = (
-    "train_images.npy",
-    "train_labels.npy",
-    "test_images.npy",
-    "test_labels.npy",
-    "samples.parquet",
-    "dataset.json",
-)
 
 
 wildcard_constraints:
     dataset="|".join(config["datasets"]),
     model="|".join(config["models"]),
-    privacy=study.PRIVACY_PATTERN,
+    privacy=names.PRIVACY_PATTERN,
     seed=r"\d+",
     phase="full|first",
     comparison="|".join(config["comparisons"]),
@@ -70,7 +62,7 @@ def digest(rule_name):
 
 def store_of(dataset):
     """The files of a data set's canonical store."""
-    return [f"{DATA}/{name}".format(dataset=dataset) for name in STORE_FILES]
+    return [f"{DATA}/{name}".format(dataset=dataset) for name in names.STORE_FILES]
 
 
 def run_files(setting, seed, *names):
@@ -155,7 +147,7 @@ def dataset_options(wildcards):
 def privacy_options(wildcards):
     """Target and accounting of a run."""
     return {
-        "target_epsilon": study.epsilon_of(wildcards.privacy),
+        "target_epsilon": names.epsilon_of(wildcards.privacy),
         "delta": config["datasets"][wildcards.dataset]["delta"],
         "accountants": config["privacy"]["accountants"],
         "secret_noise": config["privacy"]["secret_noise"],

@@ -1,6 +1,6 @@
 rule prepare_dataset:
     output:
-        [f"{DATA}/{name}" for name in STORE_FILES],
+        [f"{DATA}/{name}" for name in names.STORE_FILES],
     log:
         "logs/prepare_dataset/{dataset}.log",
     benchmark:

@@ -1,7 +1,7 @@
 rule prune_dataset:
     input:
         **released_scores_of_first_phase(),
-        store=[f"{DATA}/{name}" for name in STORE_FILES],
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         scores=f"{RUN}/first/scores.parquet",
     output:
         kept=f"{RUN}/pruned/kept.csv",
@@ -31,7 +31,7 @@ rule prune_dataset:
 rule retrain_pruned:
     input:
         **releases_of_first_phase(),
-        store=[f"{DATA}/{name}" for name in STORE_FILES],
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         plan=rules.plan_privacy.output.plan,
         kept=rules.prune_dataset.output.kept,
         weights=f"{RUN}/first/weights.safetensors",

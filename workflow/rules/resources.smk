@@ -41,7 +41,7 @@ def job_cost(stage, dataset, model, privacy):
     """Expected cost of one job of a stage: full, first, audit, score, or retrain."""
     unit, size = unit_of(dataset, model), size_of(dataset)
     recipe = study.recipe(config, dataset, model, privacy)
-    private = privacy != study.NON_PRIVATE
+    private = privacy != names.NON_PRIVATE
     if stage == "score":
         return cost.scoring_job(unit, size, recipe["checkpoints"])
     if stage == "retrain":

@@ -1,6 +1,6 @@
 rule score_samples:
     input:
-        store=[f"{DATA}/{name}" for name in STORE_FILES],
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         weights=rules.train_model.output.weights,
         checkpoints=rules.train_model.output.checkpoints,
         ledger=rules.train_model.output.ledger,

@@ -26,7 +26,7 @@ rule plan_privacy:
 
 rule train_model:
     input:
-        store=[f"{DATA}/{name}" for name in STORE_FILES],
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         plan=rules.plan_privacy.output.plan,
     output:
         **free_scores_output(),

@@ -5,7 +5,7 @@ import pandas as pd
 from gradval.report.audits import audit_markdown, audit_page, audit_table
 from gradval.runtime.files import atomic_path, read_json, write_text
 from gradval.runtime.jobs import job
-from gradval.study.experiments import run_key
+from gradval.study.names import run_key
 
 with job(snakemake.log[0]):
     output = snakemake.output

@@ -8,7 +8,7 @@ from gradval.privacy.ledger import check
 from gradval.report.ledgers import ledger_page, ledger_rows
 from gradval.runtime.files import atomic_path, read_json, write_text
 from gradval.runtime.jobs import job
-from gradval.study.experiments import run_key
+from gradval.study.names import run_key
 
 with job(snakemake.log[0]):
     files = snakemake.input

@@ -8,7 +8,7 @@ from gradval.report.figures import plot_free_scores, save_figure
 from gradval.runtime.files import atomic_path
 from gradval.runtime.jobs import job
 from gradval.selection.free_score_agreement import free_score_agreement
-from gradval.study.experiments import run_key
+from gradval.study.names import run_key
 
 with job(snakemake.log[0]):
     free, exact = {}, {}

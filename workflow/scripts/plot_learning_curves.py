@@ -4,7 +4,7 @@ import pandas as pd
 
 from gradval.report.figures import dataset_label, model_label, plot_learning_curves, save_figure
 from gradval.runtime.jobs import job
-from gradval.study.experiments import run_key
+from gradval.study.names import run_key
 
 with job(snakemake.log[0]):
     tables = []

@@ -5,7 +5,7 @@ import pandas as pd
 from gradval.runtime.files import atomic_path
 from gradval.runtime.jobs import job
 from gradval.selection.pruning import kept_samples
-from gradval.study.experiments import CONTROLS, score_of
+from gradval.study.names import CONTROLS, score_of
 
 with job(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

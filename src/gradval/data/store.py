@@ -19,13 +19,9 @@ import numpy as np
 import pandas as pd
 
 from gradval.runtime.files import atomic_path, read_json, write_json
+from gradval.study.names import STORE_FILES
 
 SPLITS = ("train", "test")
-FILES = (
-    *(f"{split}_{kind}.npy" for split in SPLITS for kind in ("images", "labels")),
-    "samples.parquet",
-    "dataset.json",
-)
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ def open_store(folder: str | Path) -> Store:
         ValueError: a file is missing or is not what `write_store` wrote; the message names it.
     """
     folder = Path(folder)
-    for name in FILES:
+    for name in STORE_FILES:
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name}: missing; run the target that prepares the data set")
     description = read_json(folder / "dataset.json")

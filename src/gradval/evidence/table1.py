@@ -7,7 +7,6 @@ that are paired by seed.
 
 import html
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,17 @@ from gradval.evidence.intervals import by_seed, paired_difference, summarise
 from gradval.evidence.results import checked
 from gradval.report.markup import html_cell, html_page, latex_text, markdown_table
 from gradval.runtime.files import write_text
-from gradval.study.experiments import CONTROLS, RELEASED, removal_order, score_of
+from gradval.study.names import (
+    CONTROLS,
+    NON_PRIVATE,
+    RELEASED,
+    privacy_label,
+    privacy_order,
+    score_label,
+    score_of,
+    score_order,
+)
 
-LABELS: Mapping[str, str] = {
-    **{"loss": "Loss", "grad_norm": "Gradient norm", "vog": "VoG", "plis": "PLIS"},
-    **{"random": "Random", "none": "No removal", "nonprivate": "Non-private"},
-}
 EPSILONS = ("epsilon_kept", "epsilon_removed")
 CAPTION = "Test accuracy after removing the samples with the largest scores and resuming"
 RELEASED_NOTE = (
@@ -71,7 +75,7 @@ def table1(runs: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"Table 1 is of one data set and one model, got {found}")
     rows = [
         {**settings.iloc[0], "privacy": privacy, **row}
-        for privacy in sorted(runs["privacy"].unique(), key=privacy_order)
+        for privacy in privacy_order(runs["privacy"])
         for row in _level(runs[runs["privacy"] == privacy], privacy)
     ]
     return pd.DataFrame(rows)
@@ -85,7 +89,7 @@ def _level(runs: pd.DataFrame, privacy: str) -> Iterator[dict[str, str | float]]
 
     random = 100 * column("test_accuracy", "random")
     whole = column("training_seconds", "none")
-    for removal in sorted(runs["removal"].unique(), key=removal_order):
+    for removal in score_order(runs["removal"]):
         accuracy = 100 * column("test_accuracy", removal)
         test = summarise(accuracy)
         # Against itself a difference of exactly zero would look like a result.
@@ -131,7 +135,8 @@ def render_table1(
         paper: the paper's values (`paper_table1`), shown for comparison.
         stand_in: who plays the paper's parts, as "digits for CIFAR-10"; empty if nobody does.
         caption: the heading.
-        labels: names of removals and privacy levels to print; take precedence over `LABELS`.
+        labels: names of removals and privacy levels to print in place of those of
+            `gradval.study.names`.
 
     Raises:
         ValueError: the form is unknown.
@@ -145,7 +150,7 @@ def render_table1(
     }
     if form not in renderers:
         raise ValueError(f"Table 1 can be rendered as csv, md, tex or html, got {form!r}")
-    return renderers[form](_sheet(table, paper, stand_in, caption, {**LABELS, **(labels or {})}))
+    return renderers[form](_sheet(table, paper, stand_in, caption, labels or {}))
 
 
 def write_table1(
@@ -164,20 +169,6 @@ def write_table1(
             table, form, paper=paper, stand_in=stand_in, caption=caption, labels=labels
         )
         write_text(path, text)
-
-
-def privacy_order(privacy: str) -> float:
-    """Sort key of a privacy level: non-private first, then ε by value.
-
-    Raises:
-        ValueError: it is neither ``nonprivate`` nor ``eps`` and a number.
-    """
-    if privacy == "nonprivate":
-        return -math.inf
-    match = re.fullmatch(r"eps(\d+(?:\.\d+)?)", privacy)
-    if match is None:
-        raise ValueError(f"privacy must be nonprivate or like eps4 or eps0.5, got {privacy!r}")
-    return float(match[1])
 
 
 # --- rendering ----------------------------------------------------------------------------------
@@ -208,8 +199,7 @@ def _sheet(
     caption: str,
     labels: Mapping[str, str],
 ) -> Sheet:
-    names = {score_of(removal)[0] for removal in table["removal"]}
-    removals = sorted(names, key=removal_order)
+    removals = score_order(score_of(removal)[0] for removal in table["removal"])
     cells = {(row.privacy, row.removal): row for row in table.itertuples()}
 
     def block(heading: str, text: Callable[[str, str], str]) -> Block:
@@ -218,7 +208,7 @@ def _sheet(
             for suffix, kind in (("", ""), (RELEASED, ", released")):
                 texts = [text(privacy, removal + suffix) for removal in removals]
                 if set(texts) != {EMPTY}:
-                    rows.append([_privacy_label(privacy, labels) + kind, *texts])
+                    rows.append([(labels.get(privacy) or privacy_label(privacy)) + kind, *texts])
         return Block(heading, rows)
 
     def of_table(text: Callable[..., str], *columns: str) -> Callable[[str, str], str]:
@@ -245,7 +235,7 @@ def _sheet(
         blocks.append(block(heading, of_table(_epsilons, *EPSILONS)))
     return Sheet(
         caption + (f" (stand-in: {stand_in})" if stand_in else ""),
-        ["", *(labels.get(removal, removal) for removal in removals)],
+        ["", *(labels.get(removal) or score_label(removal) for removal in removals)],
         [block for block in blocks if block.rows],
         _notes(table, stand_in),
     )
@@ -260,7 +250,7 @@ def _notes(table: pd.DataFrame, stand_in: str) -> list[str]:
     notes = [f"{run}; mean" + (" ± standard deviation" if most > 1 else "") + f" over {seeds}."]
     if table["difference_low"].notna().any():
         notes.append("Differences are paired by seed, with Student's t intervals.")
-    by_score = table[(table["privacy"] != "nonprivate") & ~table["removal"].isin(CONTROLS)]
+    by_score = table[(table["privacy"] != NON_PRIVATE) & ~table["removal"].isin(CONTROLS)]
     released = by_score["removal"].str.endswith(RELEASED)
     if not released.all():
         notes.append(SELECTION_NOTE)
@@ -269,10 +259,6 @@ def _notes(table: pd.DataFrame, stand_in: str) -> list[str]:
     if stand_in:
         notes.append(f"Stand-in: {stand_in}; the numbers cannot be compared with the paper's.")
     return notes
-
-
-def _privacy_label(privacy: str, labels: Mapping[str, str]) -> str:
-    return labels.get(privacy) or f"ε = {privacy_order(privacy):g}"
 
 
 def _fixed(value: float, decimals: int = 1) -> str:

@@ -41,7 +41,7 @@ def audit_table(audits: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
     Args:
         audits: fields of `gradval.audit.run.AuditResult` and those of
-            `gradval.study.experiments.run_key`.
+            `gradval.study.names.run_key`.
     """
     return pd.DataFrame(
         {

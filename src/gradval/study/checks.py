@@ -4,18 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradval.study.experiments import (
-    NON_PRIVATE,
     RUN_FIGURES,
     Config,
     ConfigError,
-    Setting,
     cast,
-    epsilon_of,
     figure_comparisons,
     recipe,
     releases_scores,
     settings,
 )
+from gradval.study.names import NON_PRIVATE, Setting, epsilon_of
 from gradval.training.recipe import Recipe
 
 
@@ -109,7 +107,7 @@ def _check_grid(config: Config) -> None:
             if key not in ("default", "private", NON_PRIVATE):
                 try:
                     epsilon_of(key)
-                except ConfigError:
+                except ValueError:
                     raise ConfigError(
                         f"{where}: unknown key {key!r}; allowed are default, nonprivate, private "
                         "and privacy levels such as eps4"

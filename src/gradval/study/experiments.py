@@ -5,51 +5,22 @@ thousands of jobs is laid out in seconds. They presume a config that `study_chec
 """
 
 import csv
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gradval.study.names import Setting, epsilon_of, recipe_blocks
+
 Config = Mapping[str, Any]
 
-NON_PRIVATE = "nonprivate"
-PRIVACY_PATTERN = r"nonprivate|eps\d+(?:\.\d+)?"
 COMPARISON_KINDS = ("comparison", "ordering", "dominant_class")
 # Kinds of figures that show one run; the others show comparisons.
 RUN_FIGURES = ("distribution", "extremes")
-# The scores of the paper, in its order, and the controls of its Table 1.
-SCORES = ("loss", "grad_norm", "vog", "plis")
-CONTROLS = ("random", "none")
-RELEASED = "_released"
 
 
 class ConfigError(ValueError):
     """The config is wrong; the message is one line that names the key and what is allowed."""
-
-
-@dataclass(frozen=True, order=True)
-class Setting:
-    """One trained setting, over all seeds."""
-
-    dataset: str
-    model: str
-    privacy: str
-
-
-def run_key(path: str | Path) -> dict[str, str | int]:
-    """Data set, model, privacy level and seed of a run from the path of one of its files.
-
-    Args:
-        path: `results/{dataset}/{model}/{privacy}/seed{seed}/...`.
-    """
-    _, dataset, model, privacy, seed, *_ = Path(path).parts
-    return {
-        "dataset": dataset,
-        "model": model,
-        "privacy": privacy,
-        "seed": int(seed.removeprefix("seed")),
-    }
 
 
 @dataclass(frozen=True)
@@ -80,25 +51,8 @@ class Comparison:
     stand_ins: Mapping[str, str]
 
 
-def epsilon_of(privacy: str) -> float | None:
-    """Target epsilon of a privacy level; `None` for `nonprivate`.
-
-    Raises:
-        ConfigError: it is neither `nonprivate` nor `eps<positive number>`.
-    """
-    if privacy == NON_PRIVATE:
-        return None
-    if re.fullmatch(PRIVACY_PATTERN, privacy) and float(privacy[3:]) > 0:
-        return float(privacy[3:])
-    raise ConfigError(
-        f"grid.privacy: {privacy!r} is not allowed; use nonprivate or eps<number above 0>, "
-        "for example eps4 or eps0.5"
-    )
-
-
 def recipe(config: Config, dataset: str, model: str, privacy: str) -> dict[str, Any]:
     """The hyper-parameters of a setting: general, the data set's and the model's blocks merged."""
-    kind = NON_PRIVATE if privacy == NON_PRIVATE else "private"
     sources = [
         config["training"],
         config["datasets"][dataset].get("training", {}),
@@ -106,7 +60,7 @@ def recipe(config: Config, dataset: str, model: str, privacy: str) -> dict[str, 
     ]
     merged: dict[str, Any] = {}
     for source in sources:
-        for block in dict.fromkeys(("default", kind, privacy)):
+        for block in dict.fromkeys(recipe_blocks(privacy)):
             merged |= source.get(block) or {}
     return merged
 
@@ -206,28 +160,6 @@ def pruning_settings(config: Config) -> list[Setting]:
         _setting(config, block["dataset"], block["model"], privacy) for privacy in block["privacy"]
     ]
     return [setting for setting in found if setting is not None]
-
-
-def removals(config: Config, score_names: tuple[str, ...]) -> tuple[str, ...]:
-    """What is removed: by each raw score, by each released score (`vog_released`), the controls."""
-    kinds = {"raw": "", "released": RELEASED}
-    suffixes = [kinds[kind] for kind in config["pruning"]["selection"]]
-    by_score = [name + suffix for suffix in suffixes for name in score_names]
-    return (*by_score, *CONTROLS)
-
-
-def score_of(removal: str) -> tuple[str, bool]:
-    """The score (or control) of a removal, and whether it is the score as released under DP."""
-    return removal.removesuffix(RELEASED), removal.endswith(RELEASED)
-
-
-def removal_order(removal: str) -> tuple[int, bool, int, str]:
-    """Sort key: the paper's scores, others by name, the controls; raw before released scores."""
-    name, released = score_of(removal)
-    for position, group in ((0, SCORES), (2, CONTROLS)):
-        if name in group:
-            return position, released, group.index(name), ""
-    return 1, released, 0, name
 
 
 def releases_scores(config: Config) -> bool:

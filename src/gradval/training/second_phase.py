@@ -5,7 +5,7 @@ from typing import Any
 
 from gradval.privacy import ledger as ledgers
 from gradval.privacy.plan import PhasePlan
-from gradval.study.experiments import CONTROLS, score_of
+from gradval.study.names import CONTROLS, score_of
 from gradval.training.run import PrivacyStatement
 
 Event = Mapping[str, Any]
@@ -22,7 +22,7 @@ def second_phase(
     """The plan of a second phase and its statement, `None` for a run without privacy.
 
     Args:
-        removal: one of `gradval.study.experiments.removals`.
+        removal: one of `gradval.study.names.removals`.
         phases: of the setting, see `gradval.privacy.plan.plan_phases`.
         privacy: target and accounting, see `PrivacyStatement.of`.
         first_ledger: of the first phase.

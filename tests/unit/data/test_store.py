@@ -9,7 +9,8 @@ import torch
 
 from gradval.data.images import NormalisedImages
 from gradval.data.sources import load_source
-from gradval.data.store import FILES, Split, Store, open_store, write_store
+from gradval.data.store import Split, Store, open_store, write_store
+from gradval.study.names import STORE_FILES
 from gradval.runtime.files import atomic_path
 
 DIGITS = {
@@ -37,7 +38,7 @@ def test_store_survives_the_disk(tmp_path):
     store = small_store()
     write_store(store, tmp_path)
     opened = open_store(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(FILES)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(STORE_FILES)
     assert opened.classes == store.classes and opened.mean == store.mean
     for name in ("train", "test"):
         before, after = getattr(store, name), getattr(opened, name)

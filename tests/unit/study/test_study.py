@@ -49,19 +49,6 @@ def test_every_comparison_that_the_claims_need_is_defined(config):
             assert set(claim["source"].split("|")) <= set(config["comparisons"]), claim["id"]
 
 
-@pytest.mark.parametrize(
-    ("privacy", "expected"), [("nonprivate", None), ("eps1", 1), ("eps0.5", 0.5), ("eps10", 10)]
-)
-def test_epsilon(privacy, expected):
-    assert study.epsilon_of(privacy) == expected
-
-
-@pytest.mark.parametrize("privacy", ["eps0", "eps-1", "eps", "eps1e3", "private", "eps0.0"])
-def test_bad_privacy_levels_are_named(privacy):
-    with pytest.raises(study.ConfigError, match=f"grid.privacy: '{privacy}' is not allowed"):
-        study.epsilon_of(privacy)
-
-
 def test_recipe_blocks_win_from_general_to_special(config):
     config["training"] = {
         "default": {"epochs": 1, "momentum": 1, "batch_size": 1},
@@ -124,14 +111,7 @@ def test_actors_of_claims(config):
     assert study.actors(config, claims)["pppd-accuracy-gap"] is None
 
 
-def test_removals_by_raw_and_by_released_scores(config):
-    assert study.removals(config, SCORES) == (*SCORES, "random", "none")
-    config["pruning"]["selection"] = ["raw", "released"]
-    check(config)
-    released = ("loss_released", "grad_norm_released", "vog_released", "plis_released")
-    assert study.removals(config, SCORES) == (*SCORES, *released, "random", "none")
-    assert study.score_of("vog_released") == ("vog", True)
-    assert study.score_of("random") == ("random", False)
+def test_releases_take_a_share_of_the_levels_epsilon(config):
     assert study.release_epsilon(config, "eps4") == 1
     assert study.release_epsilon(config, "nonprivate") is None
 

@@ -67,7 +67,7 @@ def test_figure_shows_means_seeds_and_what_two_seeds_share() -> None:
         parts.append(agreement().assign(dataset="digits", model="resnet9", privacy=privacy))
     figure = plot_free_scores(pd.concat(parts), k=10, title="Free scores")
     upper, lower = figure.axes
-    assert [text.get_text() for text in lower.get_xticklabels()] == ["ε = 1", "non-private"]
+    assert [text.get_text() for text in lower.get_xticklabels()] == ["non-private", "ε = 1"]
     for axes, means in ((upper, [0, 1]), (lower, [5, 10])):
         bars = sorted(axes.patches, key=lambda bar: bar.get_x())
         assert [bar.get_height() for bar in bars] == pytest.approx(means * 2)

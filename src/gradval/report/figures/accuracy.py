@@ -21,7 +21,7 @@ from gradval.report.figures.labels import (
     score_order,
 )
 from gradval.report.figures.style import check_columns, new_figure, style
-from gradval.study.experiments import score_of
+from gradval.study.names import NON_PRIVATE, score_of
 
 MARKERS = ("o", "s", "D", "^", "v", "X", "P", "*")
 Line = Literal["-", "--"]
@@ -156,7 +156,7 @@ def _draw_curves(axes: Axes, runs: pd.DataFrame, colour: str, line: Line) -> Non
 
 def _privacy_styles(levels: list[str]) -> dict[str, tuple[str, Line]]:
     """Colour and line of each level: darker with more privacy, black and dashed without any."""
-    private = [level for level in levels if level != "nonprivate"]
+    private = [level for level in levels if level != NON_PRIVATE]
     shades = colormaps["viridis"](np.linspace(0.1, 0.85, len(private)))
     colours = {level: to_hex(shade) for level, shade in zip(private, shades, strict=True)}
     return {
