@@ -10,8 +10,8 @@ import torch
 from gradval.data.images import NormalisedImages
 from gradval.data.sources import load_source
 from gradval.data.store import Split, Store, open_store, write_store
-from gradval.study.names import STORE_FILES
 from gradval.runtime.files import atomic_path
+from gradval.study.names import STORE_FILES
 
 DIGITS = {
     "source": "digits",
