@@ -4,8 +4,9 @@ Every job after `prepare_dataset` reads images from here and nowhere else. A sto
 
 - `{train,test}_images.npy`: uint8 `(N, C, H, W)`,
 - `{train,test}_labels.npy`: int64 `(N,)`, positions in `classes`,
-- `samples.parquet`: `split, index, id, label`, one row an image; `id` leads back to the source,
-- `dataset.json`: class names, normalisation constants, SHA-256 of each array, provenance.
+- `samples.parquet`: `split, index, id, label, group`, one row an image; `id` leads back to the
+  source, `group` is what samples have in common, such as a patient,
+- `dataset.json`: class names, counts, normalisation constants, SHA-256 of each array, provenance.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gradval.data.groups import shared
 from gradval.runtime.files import atomic_path, read_json, write_json
 from gradval.study.names import STORE_FILES
 
@@ -32,19 +34,26 @@ class Split:
         images: uint8 `(N, C, H, W)`, usually memory-mapped.
         labels: int64 `(N,)`, each in `[0, number of classes)`.
         ids: one string an image that leads back to its source.
+        groups: one string an image, the same for those of one group (such as a patient); by
+            default each image is its own, under its id.
     """
 
     images: np.ndarray
     labels: np.ndarray
     ids: Sequence[str]
+    groups: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not len(self.groups):
+            object.__setattr__(self, "groups", self.ids)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def subset(self, indices: np.ndarray) -> "Split":
         """The samples at `indices` (int64, any order); copies only what it keeps."""
-        ids = [self.ids[i] for i in indices]
-        return Split(self.images[indices], self.labels[indices], ids)
+        ids, groups = ([names[i] for i in indices] for names in (self.ids, self.groups))
+        return Split(self.images[indices], self.labels[indices], ids, groups)
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ def write_store(store: Store, folder: str | Path) -> None:
     Raises:
         ValueError: the splits contradict each other or the classes; the message says how.
     """
-    _check(store)
+    check_store(store)
     folder = Path(folder)
     checksums = {}
     tables = []
@@ -110,6 +119,7 @@ def write_store(store: Store, folder: str | Path) -> None:
                     "index": np.arange(len(split)),
                     "id": list(split.ids),
                     "label": split.labels,
+                    "group": list(split.groups),
                 }
             )
         )
@@ -124,6 +134,8 @@ def write_store(store: Store, folder: str | Path) -> None:
             "mean": list(store.mean),
             "std": list(store.std),
             "images": {name: len(getattr(store, name)) for name in SPLITS},
+            "images_by_class": {name: class_counts(store, name) for name in SPLITS},
+            "groups": _group_counts(store),
             "sha256": checksums,
             "provenance": dict(store.provenance),
         },
@@ -144,11 +156,13 @@ def open_store(folder: str | Path) -> Store:
     samples = _read(pd.read_parquet, folder / "samples.parquet")
     splits = {}
     for name in SPLITS:
-        ids = samples.loc[samples["split"] == name, "id"].tolist()
+        members = samples[samples["split"] == name]
         splits[name] = Split(
             images=_read(partial(np.load, mmap_mode="r"), folder / f"{name}_images.npy"),
             labels=_read(np.load, folder / f"{name}_labels.npy"),
-            ids=ids,
+            ids=members["id"].tolist(),
+            # Stores of earlier versions have none.
+            groups=members.get("group", members["id"]).tolist(),
         )
     store = Store(
         name=description["name"],
@@ -159,8 +173,20 @@ def open_store(folder: str | Path) -> Store:
         test=splits["test"],
         provenance=description["provenance"],
     )
-    _check(store)
+    check_store(store)
     return store
+
+
+def class_counts(store: Store, split: str) -> dict[str, int]:
+    """How many images a split (`train` or `test`) has of each class, by its name."""
+    counts = np.bincount(getattr(store, split).labels, minlength=len(store.classes))
+    return dict(zip(store.classes, counts.tolist(), strict=True))
+
+
+def _group_counts(store: Store) -> dict[str, int]:
+    groups = {name: getattr(store, name).groups for name in SPLITS}
+    counts = {name: len(set(groups[name])) for name in SPLITS}
+    return counts | {"in_both": len(shared(groups["train"], groups["test"]))}
 
 
 def _read(reader: Callable[[Path], Any], path: Path) -> Any:
@@ -183,7 +209,18 @@ def sha256_of_array(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
-def _check(store: Store) -> None:
+def check_store(store: Store) -> None:
+    """Check what every store must be.
+
+    Raises:
+        ValueError: the splits contradict each other, the classes or the constants, or there are
+            fewer than two classes; the message says how.
+    """
+    if len(store.classes) < 2:
+        raise ValueError(
+            f"data set {store.name}: only one class, {', '.join(store.classes)}; at least two are "
+            "needed"
+        )
     for split_name in SPLITS:
         split: Split = getattr(store, split_name)
         where = f"data set {store.name}, {split_name} split"
@@ -191,10 +228,11 @@ def _check(store: Store) -> None:
             raise ValueError(f"{where}: images must be uint8 (N, C, H, W)")
         if split.images.shape[1:] != store.train.images.shape[1:]:
             raise ValueError(f"{where}: images differ in shape from those of the train split")
-        if not len(split.images) == len(split.labels) == len(split.ids):
+        lengths = {len(v) for v in (split.images, split.labels, split.ids, split.groups)}
+        if len(lengths) > 1:
             raise ValueError(
-                f"{where}: {len(split.images)} images, {len(split.labels)} labels and "
-                f"{len(split.ids)} ids"
+                f"{where}: {len(split.images)} images, {len(split.labels)} labels, "
+                f"{len(split.ids)} ids and {len(split.groups)} groups"
             )
         counts = np.bincount(split.labels, minlength=len(store.classes))
         if len(counts) > len(store.classes):
@@ -202,10 +240,32 @@ def _check(store: Store) -> None:
         if (counts == 0).any():
             empty = store.classes[int(np.argmin(counts))]
             raise ValueError(f"{where}: class {empty!r} has no images")
-    channels = store.train.images.shape[1]
-    for key in ("mean", "std"):
-        if len(getattr(store, key)) != channels:
+    where = f"data set {store.name}"
+    check_constants(where, store.mean, store.std, store.train.images.shape[1])
+
+
+def check_constants(
+    where: str, mean: Sequence[float], std: Sequence[float], channels: int
+) -> None:
+    """Check public constants: one a channel, in units of 0 to 1.
+
+    Args:
+        where: beginning of the message.
+        mean, std: of each channel.
+        channels: of the images.
+
+    Raises:
+        ValueError: there are more or fewer, or they are in other units.
+    """
+    for key, values in (("mean", mean), ("std", std)):
+        if len(values) != channels:
             raise ValueError(
-                f"data set {store.name}: {key} has {len(getattr(store, key))} values, but the "
-                f"images have {channels} channel(s)"
+                f"{where}: {key} has {len(values)} values, but the images have {channels} "
+                "channel(s)"
+            )
+        wrong = [v for v in values if not 0 <= v <= 1 or (key == "std" and v == 0)]
+        if wrong:
+            raise ValueError(
+                f"{where}: {key} is in units of 0 (black) to 1 (white), so {wrong[0]:g} cannot be "
+                "right; divide constants of 0 to 255 by 255"
             )

@@ -14,7 +14,7 @@ from gradval.data.sources.cinic10 import cinic10
 from gradval.data.sources.digits import digits
 from gradval.data.sources.folder import folder
 from gradval.data.sources.pppd import pppd
-from gradval.data.store import Store
+from gradval.data.store import Store, check_constants
 
 Source = Callable[[str, Mapping[str, Any], Path], Store]
 
@@ -45,6 +45,8 @@ def load_source(name: str, options: Mapping[str, Any], scratch: str | Path) -> S
         raise ValueError(
             f"datasets.{name}.source: unknown source {source!r}; known are {', '.join(SOURCES)}"
         )
+    channels = options.get("channels", 1 if source == "digits" else 3)
+    check_constants(f"datasets.{name}", options["mean"], options["std"], channels)
     try:
         return SOURCES[source](name, options, Path(scratch))
     except ValueError as error:

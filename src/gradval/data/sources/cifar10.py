@@ -10,14 +10,18 @@ from urllib.error import URLError
 import numpy as np
 
 from gradval.data.class_names import CIFAR10
-from gradval.data.sources.folder import check_sum, image_store, split_and_class
-from gradval.data.sources.image_files import DAMAGE
+from gradval.data.sources.archives import DAMAGE
+from gradval.data.sources.folder import check_sum, image_store
+from gradval.data.sources.image_set import FileSource
 from gradval.data.sources.subset import stratified_subset
 from gradval.data.store import Split, Store
 
 # Options that mean something for the official data; the others are those of image files.
 APPLIED = ("path", "sha256", "train_images", "test_images", "subset_seed")
 IMAGE_SIZE, CHANNELS = 32, 3
+CIFAR10_FILES = FileSource(classes=CIFAR10)
+# Of the official archive, unpacked, with room to spare.
+MAX_UNPACKED_BYTES = 2**29
 
 
 def cifar10(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
@@ -25,14 +29,14 @@ def cifar10(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
 
     Args:
         name: the data set's name in the config.
-        options: as in `image_store`. Without `path` the official python archive is downloaded by
+        options: as in `read_image_set`. Without `path` the official python archive is downloaded by
             torchvision, which checks it; `path` may be that archive (`cifar-10-python.tar.gz`), the
             folder in it (`cifar-10-batches-py`), or a folder or tar archive of images in the layout
             `train|test/<class>/*`.
         scratch: as in `load_source`.
 
     Raises:
-        ValueError: as `image_store`; or the official data are asked for in another size, or with a
+        ValueError: as `read_image_set`; or the official data are asked for in another size, or with a
             checksum where there is no file to compare.
     """
     from torchvision.datasets import CIFAR10 as Official
@@ -52,7 +56,7 @@ def cifar10(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
         if path.name != Official.base_folder:
             raise ValueError(f"{path}: the folder must keep its name, {Official.base_folder}")
         return _official_store(name, options, Official, str(path.parent))
-    return image_store(name, options, scratch, split_and_class, CIFAR10)
+    return image_store(name, options, scratch, CIFAR10_FILES)
 
 
 def _made(folder: Path) -> Path:
@@ -73,7 +77,12 @@ def _download(official: Any, root: str) -> None:
 def _extract(path: Path, root: str) -> None:
     try:
         with tarfile.open(path) as archive:
-            archive.extractall(root, filter="data")
+            unpacked = 0
+            for member in archive:
+                unpacked += member.size
+                if unpacked > MAX_UNPACKED_BYTES:
+                    raise ValueError(f"{path}: larger than the official archive; fetch it anew")
+                archive.extract(member, root, filter="data")
     except DAMAGE as error:
         raise ValueError(f"{path}: damaged archive ({error}); fetch it anew") from error
 

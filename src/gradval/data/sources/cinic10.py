@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gradval.data.class_names import CIFAR10
-from gradval.data.sources.folder import image_store, split_and_class
+from gradval.data.sources.folder import image_store
+from gradval.data.sources.image_set import FileSource
 from gradval.data.store import Store
 
 
@@ -18,10 +19,10 @@ def cinic10(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
 
     Args:
         name: the data set's name in the config.
-        options: as in `image_store`.
+        options: as in `read_image_set`.
         scratch: as in `load_source`.
     """
-    return image_store(name, options, scratch, split_and_class, CIFAR10, count_origins)
+    return image_store(name, options, scratch, CINIC10_FILES)
 
 
 def count_origins(names: Sequence[str]) -> Mapping[str, Any]:
@@ -31,3 +32,6 @@ def count_origins(names: Sequence[str]) -> Mapping[str, Any]:
         for name in names
     )
     return {"images_by_origin": dict(sorted(origins.items()))}
+
+
+CINIC10_FILES = FileSource(classes=CIFAR10, remarks=count_origins)

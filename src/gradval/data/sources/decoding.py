@@ -1,55 +1,97 @@
 """Image files as uint8 arrays of one size and one number of channels."""
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-MODES = {1: "L", 3: "RGB"}
+from gradval.data.sources.listing import MAX_FILE_BYTES
+from gradval.data.sources.modes import BadImage, PixelRules, convert, is_dark
+
+# Of one image: 8192 x 8192. Decoding takes up to a dozen bytes a pixel.
+MAX_PIXELS = 2**26
+# Formats that are read; of what else Pillow knows, some start other programs.
+FORMATS = (
+    *("JPEG", "PNG", "TIFF", "MPO", "WEBP", "BMP", "GIF", "PPM", "JPEG2000"),
+    *("AVIF", "DIB", "ICO", "PCX", "QOI", "SGI"),
+)
+# Pictures that carry previews or a second eye's view as further frames; the first is the image.
+FIRST_FRAME = ("MPO", "ICO")
 
 
-class BadImage(ValueError):
-    """A file is not a readable image; the message says why."""
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded image.
+
+    Attributes:
+        pixels: uint8 `(channels, size, size)`.
+        resized: whether it had another size.
+        mode: Pillow's name of how the file holds pixels.
+        dark: whether it has 16 bits of which it seems to use few.
+    """
+
+    pixels: NDArray[np.uint8]
+    resized: bool
+    mode: str
+    dark: bool
 
 
-def decode(content: bytes, channels: int, size: int, resize: str) -> tuple[NDArray[np.uint8], bool]:
-    """Decode an image file of any format that Pillow reads.
+def decode(content: bytes, size: int, resize: str, rules: PixelRules) -> Decoded:
+    """Decode an image file of one of `FORMATS`.
+
+    A photograph is set upright as its EXIF data say. Colour profiles are not applied.
 
     Args:
         content: the file's bytes.
-        channels: 1 for grey, 3 for colour; other images are converted.
         size: height = width of the result in pixels.
         resize: for images of another size: `squash` to the square, or `crop` the middle square.
             Both resample bicubically with antialiasing.
-
-    Returns:
-        The pixels, uint8 `(channels, size, size)`, and whether they were resized.
+        rules: channels of the result, and what the mode of an image leaves open.
 
     Raises:
-        BadImage: it cannot be decoded.
+        BadImage: it cannot be decoded, or has more than `MAX_PIXELS`, or several pages.
     """
+    if not content:
+        raise BadImage("an empty file")
+    if len(content) > MAX_FILE_BYTES:
+        raise BadImage(f"larger than {MAX_FILE_BYTES >> 20} MiB")
     try:
-        with Image.open(io.BytesIO(content)) as file:
-            image = _to_mode(ImageOps.exif_transpose(file), MODES[channels])
+        with Image.open(io.BytesIO(content), formats=FORMATS) as file:
+            _check_extent(file)
+            upright = ImageOps.exif_transpose(file)
+            image = convert(upright, rules, file.format)
+            mode, dark = file.mode, is_dark(upright, rules)
+    except BadImage:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise BadImage(f"more than {MAX_PIXELS:,} pixels") from error
+    except UnidentifiedImageError as error:
+        raise BadImage(_what_else(content)) from error
     # Pillow's decoders raise errors of many types on broken files.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        # Pillow prints the address of the buffer.
-        reason = "not an image" if "cannot identify" in reason else reason
-        raise BadImage(reason) from error
+        raise BadImage(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     resized = image.size != (size, size)
     if resized and resize == "crop":
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     elif resized:
         image = image.resize((size, size), Image.Resampling.BICUBIC)
     pixels = np.asarray(image)
-    return (pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)), resized
+    pixels = pixels[None] if rules.channels == 1 else pixels.transpose(2, 0, 1)
+    return Decoded(pixels, resized, mode, dark)
 
 
-def _to_mode(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # Pillow would cut 16-bit grey values off at 255 instead of scaling them.
-        grey = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray((grey >> 8).clip(max=255).astype(np.uint8))
-    return image.convert(mode)
+def _check_extent(file: Image.Image) -> None:
+    if file.width * file.height > MAX_PIXELS:
+        raise BadImage(f"{file.width} x {file.height} pixels, more than {MAX_PIXELS:,}")
+    if getattr(file, "is_animated", False) and file.format not in FIRST_FRAME:
+        raise BadImage("several pages or frames; save one image a file")
+
+
+def _what_else(content: bytes) -> str:
+    if content[128:132] == b"DICM":
+        return "a DICOM file; convert it to PNG"
+    if content.startswith((b"PK\3\4", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")):
+        return "an archive; unpack it"
+    return "not an image of a format that is read"

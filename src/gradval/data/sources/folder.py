@@ -1,129 +1,108 @@
-"""Labelled image files in folders, the layout of most image data: `train|test/<class>/<file>`."""
+"""Labelled image files: found by the layout of their folders or by a table, then read."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import PIL
-
-from gradval.data.sources.image_files import list_files
-from gradval.data.sources.image_reader import DecodedImages, Entry, ImageReader
+from gradval.data.groups import compile_pattern, draw_groups, group_of_name
+from gradval.data.sources.files import list_files
+from gradval.data.sources.image_reader import ImageReader
+from gradval.data.sources.image_set import FileSource, ImageSet, describe
+from gradval.data.sources.labels import place_by_labels
+from gradval.data.sources.layout import Entry, FolderLayout, Placement
+from gradval.data.sources.listing import Listing
+from gradval.data.sources.modes import PixelRules
 from gradval.data.sources.subset import stratified_subset
-from gradval.data.store import SPLITS, Split, Store, sha256_of
+from gradval.data.store import SPLITS, Store, sha256_of
 
-# Split and class of a file, `None` if it belongs to neither.
-Layout = Callable[[PurePosixPath], tuple[str, str] | None]
-# More to say about a source, from the names of all its images.
-Remarks = Callable[[Sequence[str]], Mapping[str, Any]]
-
-# How many bad files are named in the provenance.
-NAMED = 20
-# Options that decide which images are read, and how: they belong into the provenance.
-STATED = (
-    "path",
-    "sha256",
-    "image_size",
-    "channels",
-    "resize",
-    "on_bad_image",
-    "on_duplicate",
-    "train_images",
-    "test_images",
-    "subset_seed",
-    "test_fraction",
-    "split_seed",
-)
+FOLDER = FileSource()
 
 
 def folder(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
-    """Any images of one's own: `train|test/<class>/*` in a folder or a tar archive.
+    """Any images of one's own, in a folder, a tar or a zip archive.
 
-    Classes are the folders in `train` in alphabetical order. With `test_fraction` the layout is
-    `<class>/*`, and a stratified test split is drawn once from `split_seed`.
+    The layout is `train|test/<class>/*`; with `test_fraction` it is `<class>/*`, and a stratified
+    test split is drawn once from `split_seed`; with `labels` a table says it all. Classes are in
+    alphabetical order.
 
     Args:
         name: the data set's name in the config.
-        options: as in `image_store`.
+        options: as in `read_image_set`, with `mean` and `std`.
         scratch: as in `load_source`.
     """
-    layout = class_alone if "test_fraction" in options else split_and_class
-    return image_store(name, options, scratch, layout)
-
-
-def split_and_class(path: PurePosixPath) -> tuple[str, str] | None:
-    """The layout `.../train|test/<class>/<file>`."""
-    if len(path.parts) >= 3 and path.parts[-3] in SPLITS:
-        return path.parts[-3], path.parts[-2]
-    return None
-
-
-def class_alone(path: PurePosixPath) -> tuple[str, str] | None:
-    """The layout `.../<class>/<file>`, all of it for training until a test split is drawn."""
-    return ("train", path.parts[-2]) if len(path.parts) >= 2 else None
-
-
-def no_remarks(names: Sequence[str]) -> Mapping[str, Any]:
-    """Nothing more to say."""
-    return {}
+    return image_store(name, options, scratch, FOLDER)
 
 
 def image_store(
-    name: str,
-    options: Mapping[str, Any],
-    scratch: Path,
-    layout: Layout,
-    classes: Sequence[str] | None = None,
-    remarks: Remarks = no_remarks,
+    name: str, options: Mapping[str, Any], scratch: Path, source: FileSource
 ) -> Store:
-    """A store of the image files of a folder or tar archive.
-
-    Args:
-        name: the data set's name in the config.
-        options: `path` (folder or tar archive), `image_size` (pixels), `channels` (1 or 3),
-            `resize` (`squash` or `crop`), `on_bad_image` (`fail` or `skip`), `on_duplicate`, for
-            training images that are in the test split too (`fail`, `skip` or `keep`), `mean`,
-            `std`; optional `sha256` (of the archive), `train_images`, `test_images` and
-            `subset_seed` (a stratified subset), `test_fraction` and `split_seed`.
-        scratch: as in `load_source`.
-        layout: split and class of a file.
-        classes: class names in the order of their labels; those found, sorted, by default.
-        remarks: more to say in the provenance.
+    """A store of the image files of a folder or archive; what was found is logged.
 
     Raises:
-        ValueError: what is wrong, with the file's name.
+        ValueError: as `read_image_set` and `ImageSet.store`.
+    """
+    images = read_image_set(options, scratch, source)
+    for line in describe(images.summary()):
+        logging.info(line)
+    return images.store(name)
+
+
+def read_image_set(
+    options: Mapping[str, Any],
+    scratch: Path,
+    source: FileSource = FOLDER,
+    otherwise: Mapping[str, Any] | None = None,
+) -> ImageSet:
+    """Find and read the image files of a folder or archive.
+
+    Args:
+        options: `path` (folder, tar or zip archive), `image_size` (pixels), `channels` (1 or 3),
+            `resize` (`squash` or `crop`), `on_bad_image` (`fail` or `skip`), `on_duplicate`, for
+            training images that are in the test split too (`fail`, `skip` or `keep`); optional
+            `sha256` (of the archive), `labels` (a table, `place_by_labels`), `subfolders` and
+            `ignore` (`FolderLayout`), `group_pattern`, `transparency` and `pixel_range`
+            (`PixelRules`), `train_images`, `test_images` and `subset_seed` (a stratified subset),
+            `test_fraction` and `split_seed`.
+        scratch: folder on a disk with room for the decoded images.
+        source: what is known of the data beforehand.
+        otherwise: options of which those for a test split are used if the data have none.
+
+    Raises:
+        ValueError: what is wrong with the layout or the archive; one line that names the file.
+            What is wrong with single images is left to `ImageSet.check`.
     """
     path = Path(options["path"]).expanduser()
     check_sum(path, options.get("sha256"))
-    entries, folders = _entries(path, layout)
-    classes = classes or _found_classes(entries, folders, layout)
+    listing = list_files(path)
+    placement, options = _place(path, listing, options, source, otherwise)
+    entries = _classified(path, placement.entries, source)
+    classes = source.classes or _found_classes(entries, placement)
     _check_classes(path, entries, classes)
-    entries = _subset(_held_out(entries, options), options)
+    entries, ungrouped = _grouped(path, entries, options, source)
+    entries = _subset(_held_out(path, entries, options), options)
     if not all(any(entry.split == split for entry in entries) for split in SPLITS):
         raise ValueError(f"{path}: no images in train or none in test; see `test_fraction`")
-    reader = ImageReader(path, options, scratch)
+    if "test_fraction" in options:
+        _check_classes(path, entries, classes)
+    reader = ImageReader(
+        path, listing.files, options["image_size"], options["resize"], _rules(options), scratch
+    )
     images = {s: reader.read([e for e in entries if e.split == s]) for s in SPLITS}
-    images["train"], removed = _without_duplicates(path, images, options["on_duplicate"])
-    names = [entry.name for s in SPLITS for entry in images[s].entries]
-    return Store(
-        name=name,
-        classes=tuple(classes),
-        mean=tuple(options["mean"]),
-        std=tuple(options["std"]),
-        train=_split(images["train"], classes),
-        test=_split(images["test"], classes),
-        provenance={
-            "source": options["source"],
-            **{key: options[key] for key in STATED if key in options},
-            "id": "path of the file in the folder or archive",
-            "decoder": f"Pillow {PIL.__version__}",
-            "resized_images": reader.resized,
-            "bad_images_skipped": len(reader.bad),
-            "bad_images": reader.bad[:NAMED],
-            "duplicates_across_splits": removed,
-            "duplicates_within_splits": {s: images[s].repeats() for s in SPLITS},
-            **remarks(names),
-        },
+    return ImageSet(
+        options,
+        source,
+        placement.form,
+        tuple(classes),
+        images,
+        reader.bad,
+        placement.ignored,
+        reader.modes,
+        reader.resized,
+        reader.dark,
+        _grouped_by(entries, options, source),
+        ungrouped,
     )
 
 
@@ -145,24 +124,57 @@ def check_sum(path: Path, expected: str | None) -> None:
         )
 
 
-def _entries(path: Path, layout: Layout) -> tuple[list[Entry], list[str]]:
-    """Every image file that has a place in the layout, sorted; and the names of all folders."""
-    listing = list_files(path)
-    places = [(layout(PurePosixPath(name)), name) for name in listing.files]
-    entries = [Entry(*place, name) for place, name in places if place is not None]
-    if not entries:
-        raise ValueError(f"{path}: no files in the layout that this source expects, see the docs")
-    return sorted(entries, key=lambda e: (e.split, e.class_name, e.name)), listing.folders
+def _rules(options: Mapping[str, Any]) -> PixelRules:
+    limits = options.get("pixel_range")
+    if limits is not None and not limits[0] < limits[1]:
+        raise ValueError(f"pixel_range: {limits[0]} must be below {limits[1]}")
+    return PixelRules(
+        options["channels"],
+        options.get("transparency", "white"),
+        None if limits is None else (float(limits[0]), float(limits[1])),
+    )
 
 
-def _found_classes(entries: Sequence[Entry], folders: Sequence[str], layout: Layout) -> list[str]:
+def _place(
+    path: Path,
+    listing: Listing,
+    options: Mapping[str, Any],
+    source: FileSource,
+    otherwise: Mapping[str, Any] | None,
+) -> tuple[Placement, Mapping[str, Any]]:
+    """Place every file, and say by which options: with `otherwise` where a test split needs it."""
+    layout = FolderLayout(
+        path, listing, options.get("subfolders", "fail"), options.get("ignore", ())
+    )
+    draws = "test_fraction" in options
+    if "labels" in options:
+        placement = place_by_labels(path, listing, options["labels"])
+        if draws and any(entry.split == "test" for entry in placement.entries):
+            raise ValueError(f"{options['labels']}: has a test split: leave out test_fraction")
+        if otherwise and not any(entry.split == "test" for entry in placement.entries):
+            options = {**otherwise, **options}
+        return placement, options
+    if otherwise and not draws and source.classes is None and not layout.has_splits():
+        draws, options = True, {**otherwise, **options}
+    return layout.place(split=not draws), options
+
+
+def _classified(path: Path, entries: list[Entry], source: FileSource) -> list[Entry]:
+    if source.class_of is None:
+        return entries
+    try:
+        found = [replace(entry, class_name=source.class_of(entry)) for entry in entries]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return sorted(found, key=lambda e: (e.split, e.class_name, e.name))
+
+
+def _found_classes(entries: list[Entry], placement: Placement) -> list[str]:
     """Classes that have files or, though empty, folders in the training split, sorted."""
-    places = {layout(PurePosixPath(name) / "file") for name in folders}
-    empty = {place[1] for place in places if place is not None and place[0] == "train"}
-    return sorted(empty | {entry.class_name for entry in entries if entry.split == "train"})
+    return sorted({e.class_name for e in entries if e.split == "train"} | set(placement.empty))
 
 
-def _check_classes(path: Path, entries: Sequence[Entry], classes: Sequence[str]) -> None:
+def _check_classes(path: Path, entries: list[Entry], classes: list[str] | tuple[str, ...]) -> None:
     """Every file must be of a class, and every class must have files in every split."""
     names = {split: {e.class_name for e in entries if e.split == split} for split in SPLITS}
     for split in SPLITS:
@@ -176,17 +188,58 @@ def _check_classes(path: Path, entries: Sequence[Entry], classes: Sequence[str])
             # Without any test files, the test split is still to be drawn.
             if names[split] and class_name not in names[split]:
                 raise ValueError(f"{path}: class {class_name!r} has no images in {split}")
+    if len(classes) < 2:
+        raise ValueError(f"{path}: only one class, {classes[0]!r}; at least two are needed")
 
 
-def _held_out(entries: list[Entry], options: Mapping[str, Any]) -> list[Entry]:
-    """Draw the test split where the data have none."""
+def _grouped(
+    path: Path, entries: list[Entry], options: Mapping[str, Any], source: FileSource
+) -> tuple[list[Entry], int]:
+    """The entries with their groups, and how many have none that is told."""
+    text = options.get("group_pattern", source.group_pattern)
+    if text is not None:
+        tell = _teller(path, text, must_match="group_pattern" in options)
+        entries = [e if e.group else replace(e, group=tell(e.name)) for e in entries]
+    return entries, sum(entry.group is None for entry in entries)
+
+
+def _teller(path: Path, text: str, must_match: bool) -> Callable[[str], str | None]:
+    pattern = compile_pattern(text)
+
+    def tell(name: str) -> str | None:
+        group = group_of_name(pattern, name)
+        if must_match and not group:
+            raise ValueError(f"{path}: group_pattern {text!r} tells no group of {name}")
+        return group or None
+
+    return tell
+
+
+def _grouped_by(entries: list[Entry], options: Mapping[str, Any], source: FileSource) -> str:
+    if all(entry.group is None for entry in entries):
+        return ""
+    if "labels" in options and "group_pattern" not in options:
+        return f"the table {options['labels']}"
+    if options.get("subfolders") == "group":
+        return "folder"
+    return f"the file's name, {options.get('group_pattern', source.group_pattern)}"
+
+
+def _held_out(path: Path, entries: list[Entry], options: Mapping[str, Any]) -> list[Entry]:
+    """Draw the test split where the data have none; groups stay together."""
     if "test_fraction" not in options:
         return entries
     names = [entry.class_name for entry in entries]
-    count = round(options["test_fraction"] * len(entries))
-    held_out = set(stratified_subset(names, count, options["split_seed"], "test_fraction").tolist())
+    fraction, seed = options["test_fraction"], options["split_seed"]
+    if all(entry.group is None for entry in entries):
+        count = round(fraction * len(entries))
+        drawn = stratified_subset(names, count, seed, "test_fraction")
+    else:
+        groups = [entry.group or entry.name for entry in entries]
+        drawn = draw_groups(names, groups, fraction, seed, "test_fraction")
+    held_out = set(drawn.tolist())
     return [
-        Entry("test" if i in held_out else "train", entry.class_name, entry.name)
+        replace(entry, split="test" if i in held_out else "train")
         for i, entry in enumerate(entries)
     ]
 
@@ -203,30 +256,3 @@ def _subset(entries: list[Entry], options: Mapping[str, Any]) -> list[Entry]:
             members = [members[i] for i in chosen]
         kept += members
     return kept
-
-
-def _without_duplicates(
-    path: Path, images: Mapping[str, DecodedImages], policy: str
-) -> tuple[DecodedImages, int]:
-    """The training images without those that are in the test split too, and how many those are."""
-    train, test = images["train"], images["test"]
-    seen = {digest: entry.name for digest, entry in zip(test.digests, test.entries, strict=True)}
-    repeated = [i for i, digest in enumerate(train.digests) if digest in seen]
-    if repeated and policy == "fail":
-        first = repeated[0]
-        raise ValueError(
-            f"{path}: {train.entries[first].name} (train) and {seen[train.digests[first]]} (test) "
-            f"are the same image, and {len(repeated) - 1} more such pairs; remove them, or set "
-            "on_duplicate: skip (train without them) or keep"
-        )
-    if policy == "keep":
-        return train, len(repeated)
-    return train.keep(sorted(set(range(len(train.entries))) - set(repeated))), len(repeated)
-
-
-def _split(images: DecodedImages, classes: Sequence[str]) -> Split:
-    label = {class_name: i for i, class_name in enumerate(classes)}
-    labels = [label[entry.class_name] for entry in images.entries]
-    return Split(
-        images.images, np.array(labels, np.int64), [entry.name for entry in images.entries]
-    )

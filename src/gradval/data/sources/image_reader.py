@@ -1,27 +1,21 @@
 """Decoding the files of a folder or archive, one at a time, into arrays on disk."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from gradval.data.sources.decoding import BadImage, decode
-from gradval.data.sources.image_files import read_files
+from gradval.data.sources.decoding import decode
+from gradval.data.sources.files import read_files
+from gradval.data.sources.layout import Entry
+from gradval.data.sources.listing import File
+from gradval.data.sources.modes import BadImage, PixelRules
 from gradval.data.sources.scratch import scratch_array
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One image file: its split (`train` or `test`), class and name in the folder or archive."""
-
-    split: str
-    class_name: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -56,53 +50,58 @@ class DecodedImages:
 
 @dataclass
 class ImageReader:
-    """Reads images as a data set's options say and keeps count of what was wrong.
+    """Reads images of a tree and keeps count of what was met.
 
     Attributes:
-        path: folder or tar archive.
-        options: `image_size`, `channels`, `resize`, `on_bad_image`.
+        path: folder or archive.
+        files: what is there, by name.
+        size, resize: as in `decode`.
+        rules: of pixels.
         scratch: folder on a disk with room for the decoded images.
-        bad: files that were skipped, with the reason.
-        resized: how many images had another size.
+        bad: files that are no readable images -> why.
+        modes: how many images have which pixel mode.
+        resized: how many had another size.
+        dark: names of 16-bit images that seem to use few of them.
     """
 
     path: Path
-    options: Mapping[str, Any]
+    files: Mapping[str, File]
+    size: int
+    resize: str
+    rules: PixelRules
     scratch: Path
-    bad: list[str] = field(default_factory=list)
+    bad: dict[str, str] = field(default_factory=dict)
+    modes: Counter[str] = field(default_factory=Counter)
     resized: int = 0
+    dark: list[str] = field(default_factory=list)
 
     def read(self, entries: list[Entry]) -> DecodedImages:
-        """Decode the files of one split.
+        """Decode the files of one split; those that cannot be read are put among `bad`.
 
         Raises:
-            ValueError: a file is not a readable image and `on_bad_image` is `fail`.
+            ValueError: the archive is damaged.
+            OSError: a file cannot be read, or the disk has no room.
         """
-        size, channels = self.options["image_size"], self.options["channels"]
-        images = scratch_array((len(entries), channels, size, size), self.scratch)
+        shape = (len(entries), self.rules.channels, self.size, self.size)
+        images = scratch_array(shape, self.scratch)
         position = {entry.name: i for i, entry in enumerate(entries)}
         digests: dict[int, bytes] = {}
-        files = read_files(self.path, set(position))
+        files = read_files(self.path, {name: self.files[name] for name in position})
         label = entries[0].split if entries else None
         for name, content in tqdm(files, label, len(entries), unit="image", mininterval=1.0):
             try:
-                pixels, resized = decode(content, channels, size, self.options["resize"])
+                decoded = decode(content, self.size, self.resize, self.rules)
             except BadImage as error:
-                self._reject(name, error)
+                self.bad[name] = str(error)
                 continue
             i = position[name]
-            images[i] = pixels
+            images[i] = decoded.pixels
             digests[i] = hashlib.sha256(images[i].tobytes()).digest()
-            self.resized += resized
+            self.modes[decoded.mode] += 1
+            self.resized += decoded.resized
+            if decoded.dark:
+                self.dark.append(name)
         everything = DecodedImages(
             entries, images, [digests.get(i, b"") for i in range(len(entries))]
         )
         return everything.keep(sorted(digests))
-
-    def _reject(self, name: str, error: BadImage) -> None:
-        if self.options["on_bad_image"] == "fail":
-            raise ValueError(
-                f"{self.path}: {name} is not a readable image ({error}); mend or remove it, or set "
-                "on_bad_image: skip"
-            )
-        self.bad.append(f"{name}: {error}")
