@@ -179,6 +179,8 @@ rule build_scorecard:
         runtime=short,
     params:
         actors=study.actors(config, CLAIMS),
+        comparisons={name: study.describe(c) for name, c in COMPARISONS.items()},
+        selection=config["selection"],
         code=digest("build_scorecard"),
     message:
         "Building the scorecard"

@@ -1,9 +1,12 @@
 """Hold every number that the paper prints against what this config measured."""
 
+from functools import partial
+
 import pandas as pd
 
 from gradval.evidence import Actual, Evidence, build_scorecard, read_claims
-from gradval.report.scorecard import write_scorecard
+from gradval.report.labels import labels_apart
+from gradval.report.scorecard import Ran, write_scorecard
 from gradval.runtime.jobs import job
 
 
@@ -29,5 +32,14 @@ with job(snakemake.log[0]):
         name: None if parts is None else Actual(**parts)
         for name, parts in snakemake.params.actors.items()
     }
-    scorecard = build_scorecard(read_claims(files.claims), evidence, actors)
-    write_scorecard(scorecard, [output.csv, output.md, output.html])
+    definitions, selection = snakemake.params.comparisons, snakemake.params.selection
+    claims = read_claims(files.claims)
+    scorecard = build_scorecard(
+        claims, evidence, actors, partial(labels_apart, comparisons=definitions)
+    )
+    write_scorecard(
+        scorecard,
+        [output.csv, output.md, output.html],
+        claims,
+        Ran(definitions, selection["k"], selection["pearson_top"]),
+    )

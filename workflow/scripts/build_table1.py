@@ -3,8 +3,10 @@
 import pandas as pd
 
 from gradval.evidence import read_claims
-from gradval.evidence.table1 import paper_table1, table1, write_table1
+from gradval.evidence.table1 import paper_table1, table1
 from gradval.report.figures import plot_table1, save_figure
+from gradval.report.labels import dataset_label, model_label, substitutes_label
+from gradval.report.table1 import write_table1
 from gradval.runtime.jobs import job
 from gradval.study.experiments import stand_in_text
 
@@ -17,9 +19,11 @@ with job(snakemake.log[0]):
         paper=paper_table1(read_claims(snakemake.input.claims)),
         stand_in=stand_in,
     )
+    dataset, model = runs[["dataset", "model"]].iloc[0]
     figure = plot_table1(
         runs,
-        title="Test accuracy after removing the samples with the largest scores",
-        note=f"Stand-in: {stand_in}" if stand_in else "",
+        title="Test accuracy after removing the samples with the largest scores: "
+        f"{model_label(model)}, {dataset_label(dataset)}",
+        note=f"Stand-in: {substitutes_label(stand_in)}" if stand_in else "",
     )
     save_figure(figure, output.png, output.pdf)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from gradval.privacy.ledger import check
-from gradval.report.ledgers import ledger_page, ledger_rows
-from gradval.runtime.files import atomic_path, read_json, write_text
+from gradval.report.ledgers import TITLE, ledger_rows, ledger_table
+from gradval.report.tables import write_tables
+from gradval.runtime.files import read_json
 from gradval.runtime.jobs import job
 from gradval.study.names import run_key
 
@@ -36,6 +37,10 @@ with job(snakemake.log[0]):
             row["scoring_seconds"] = read_json(files.scoring[i])["scoring_seconds"]
         rows.append(row)
         ledgers += ledger_rows(ledger, key)
-    with atomic_path(snakemake.output.runs) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
-    write_text(snakemake.output.ledger, ledger_page(pd.DataFrame(ledgers)))
+    output = snakemake.output
+    write_tables(
+        [output.runs, output.ledger],
+        [ledger_table(ledgers)],
+        title=TITLE,
+        data=pd.DataFrame(rows),
+    )

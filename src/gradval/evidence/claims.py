@@ -13,6 +13,7 @@ One row is one claim. The columns id to value quote the paper; the others say ho
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,16 @@ class Rule:
     def others(self) -> tuple[str, ...]:
         """The other sources that it refers to."""
         return () if self.level else self.names
+
+    def in_words(self, label: Mapping[str, str]) -> str:
+        """As "above chance" or "below Loss and Gradient norm".
+
+        Args:
+            label: what each of `others` is called.
+        """
+        names = [label.get(name, name) for name in self.names]
+        target = {"ceiling": "the ceiling"}.get(self.level) or " and ".join(names)
+        return f"{'above' if self.above else 'below'} {target or f'{self.number:g}'}"
 
     def __str__(self) -> str:
         target = "|".join(self.names) if self.names else f"{self.number:g}"

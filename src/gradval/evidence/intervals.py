@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy  # scipy.stats is loaded at its first use, which keeps our import fast
 from numpy.typing import ArrayLike
+from scipy import special  # scipy.stats, which has the same quantiles, takes 1.5 s to import
 
 CONFIDENCE = 0.95
 
@@ -45,7 +45,7 @@ def summarise(values: ArrayLike) -> Summary:
     if n == 1 or not np.isfinite(given).all():
         return Summary(mean, math.nan, math.nan, math.nan, n)
     sd = float(given.std(ddof=1))
-    half = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n)
+    half = float(special.stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * sd / math.sqrt(n)
     return Summary(mean, sd, mean - half, mean + half, n)
 
 
@@ -60,8 +60,10 @@ def summarise_share(outcomes: ArrayLike) -> Summary:
     plain = summarise(happened)
     if n < 2:
         return plain
-    interval = scipy.stats.binomtest(int(happened.sum()), n).proportion_ci(CONFIDENCE)
-    return Summary(plain.mean, plain.sd, float(interval.low), float(interval.high), n)
+    k, tail = int(happened.sum()), (1 - CONFIDENCE) / 2
+    low = float(special.betaincinv(k, n - k + 1, tail)) if k else 0.0
+    high = float(special.betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
+    return Summary(plain.mean, plain.sd, low, high, n)
 
 
 def paired_difference(a: pd.Series, b: pd.Series) -> Summary:

@@ -32,6 +32,8 @@ class Measurement:
         independent: the value between runs with independent initial weights.
         others: the means of what the rule compares with, by name.
         note: anything else that a reader needs in order to understand `ours`.
+        where: names of the removal, data set, model and privacy level that `ours` is about, where
+            the claim leaves them open.
     """
 
     ours: Summary
@@ -41,6 +43,7 @@ class Measurement:
     independent: float = math.nan
     others: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+    where: tuple[str, ...] = ()
 
 
 def measure(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
@@ -149,8 +152,8 @@ def _train_accuracy(claim: Claim, evidence: Evidence, actual: Actual) -> Measure
         return None
     (removal, privacy), smallest = min(rises.items(), key=lambda item: item[1].mean)
     risen = sum(rise.mean > 0 for rise in rises.values())
-    note = f"smallest of {len(rises)} rises ({risen} positive), {removal} at {privacy}"
-    return Measurement(smallest, smallest, note=note)
+    note = f"smallest of {len(rises)} rises ({risen} positive)"
+    return Measurement(smallest, smallest, note=note, where=(removal, privacy))
 
 
 def _training_time(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
@@ -173,15 +176,15 @@ def _scoring_time(claim: Claim, evidence: Evidence, actual: Actual) -> Measureme
     """Scoring time relative to training time in the setting where that is largest."""
     rows = actual.of(evidence.full)
     ratios = {
-        "/".join(map(str, setting)): summarise(part[claim.measure] / part["training_seconds"])
+        tuple(map(str, setting)): summarise(part[claim.measure] / part["training_seconds"])
         for setting, part in rows.groupby(["dataset", "model", "privacy"])
     }
     ratios = {setting: ratio for setting, ratio in ratios.items() if ratio.n}
     if not ratios:
         return None
     setting, ours = max(ratios.items(), key=lambda item: item[1].mean)
-    note = f"largest of {len(ratios)} settings, {setting}"
-    return Measurement(ours, _shifted(claim.rule, ours), note=note)
+    note = f"largest of {len(ratios)} settings"
+    return Measurement(ours, _shifted(claim.rule, ours), note=note, where=setting)
 
 
 Procedure = Callable[[Claim, Evidence, Actual], Measurement | None]

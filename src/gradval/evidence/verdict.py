@@ -1,7 +1,7 @@
 """The scorecard: for each claim of the paper its value, ours, and a verdict."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -42,8 +42,20 @@ FORMATS: Mapping[str, tuple[int, str]] = {
 }
 
 
+# What each of some names that stand together is called.
+Labels = Callable[[Sequence[str]], Mapping[str, str]]
+
+
+def no_labels(names: Sequence[str]) -> dict[str, str]:
+    """Call everything by its name."""
+    return {name: name for name in names}
+
+
 def build_scorecard(
-    claims: pd.DataFrame, evidence: Evidence, context: Mapping[str, Actual | None]
+    claims: pd.DataFrame,
+    evidence: Evidence,
+    context: Mapping[str, Actual | None],
+    labels: Labels = no_labels,
 ) -> pd.DataFrame:
     """Judge every claim.
 
@@ -52,6 +64,8 @@ def build_scorecard(
         evidence: the results there are.
         context: who plays the parts, by claim id; else by each comparison that the claim needs; for
             claims that read runs by kind (``table1``, ...). None, or no entry: not run.
+        labels: what comparisons, removals, data sets, models and privacy levels that stand in one
+            reading are called there; as they are by default.
 
     Returns:
         `SCORECARD_COLUMNS`, one row a claim, in the order of the table. `ours` (with its 95%
@@ -73,7 +87,7 @@ def build_scorecard(
     Raises:
         ValueError: the claims table is not valid, or a seed occurs twice in the evidence.
     """
-    rows = [_row(claim, evidence, context) for claim in parse_claims(claims)]
+    rows = [_row(claim, evidence, context, labels) for claim in parse_claims(claims)]
     scorecard = pd.DataFrame(rows, columns=list(SCORECARD_COLUMNS))
     types = dict.fromkeys(NUMBER_COLUMNS, "float64") | {"n": "int64"}
     return scorecard.astype(types)
@@ -122,7 +136,12 @@ def _vacuous(claim: Claim, actual: Actual, context: Mapping[str, Actual | None])
     return ""
 
 
-def _row(claim: Claim, evidence: Evidence, context: Mapping[str, Actual | None]) -> dict[str, Any]:
+def _row(
+    claim: Claim,
+    evidence: Evidence,
+    context: Mapping[str, Actual | None],
+    labels: Labels,
+) -> dict[str, Any]:
     """One row of the scorecard."""
     actual = _actual(claim, context)
     row: dict[str, Any] = {
@@ -152,7 +171,8 @@ def _row(claim: Claim, evidence: Evidence, context: Mapping[str, Actual | None])
     if found is None:
         return row
     verdict = judge(claim, found, bool(actual.stand_in))
-    return row | _numbers(found) | {"verdict": verdict, "reading": _reading(claim, found, verdict)}
+    reading = _reading(claim, found, verdict, labels)
+    return row | _numbers(found) | {"verdict": verdict, "reading": reading}
 
 
 def judge(claim: Claim, found: Measurement, stand_in: bool) -> str:
@@ -207,8 +227,12 @@ def _numbers(found: Measurement) -> dict[str, float]:
     return row
 
 
-def _reading(claim: Claim, found: Measurement, verdict: str) -> str:
+def _reading(
+    claim: Claim, found: Measurement, verdict: str, labels: Labels
+) -> str:
     """What was found, as one sentence."""
+    others = claim.rule.others if claim.rule else ()
+    label = labels([*found.others, *others, *found.where])
     decimals, unit = FORMATS.get(claim.kind) or FORMATS.get(claim.measure, (2, ""))
 
     def text(value: float) -> str:
@@ -218,29 +242,34 @@ def _reading(claim: Claim, found: Measurement, verdict: str) -> str:
     if not math.isnan(found.ours.low):
         ours += f" [{text(found.ours.low)}, {text(found.ours.high)}]"
     ours += unit
+    note = ", ".join([found.note, *(label[name] for name in found.where)])
     if math.isnan(claim.value):
-        head = f"{found.note}: {ours}"
+        head = f"{note}: {ours}"
     else:
         head = f"{ours} against the paper's {claim.printed}{unit}"
-        head += f" ({found.note})" if found.note else ""
+        head += f" ({note})" if note else ""
     levels = {
         **{"chance": found.chance, "ceiling": found.ceiling},
-        **{"independent initial weights": found.independent, **found.others},
+        "independent initial weights": found.independent,
     }
-    known = [f"{name} {text(value)}" for name, value in levels.items() if not math.isnan(value)]
-    parts = [head, ", ".join(known), *_caveats(claim, found, verdict)]
+    known = [f"{name} {text(value)}" for name, value in levels.items()]
+    known += [f"{label[name]}: {text(value)}" for name, value in found.others.items()]
+    known = [level for level in known if not level.endswith("nan")]
+    parts = [head, ", ".join(known), *_caveats(claim, found, verdict, label)]
     return "; ".join(part for part in parts if part)
 
 
-def _caveats(claim: Claim, found: Measurement, verdict: str) -> Iterable[str]:
+def _caveats(
+    claim: Claim, found: Measurement, verdict: str, label: Mapping[str, str]
+) -> Iterable[str]:
     """What a reader must know before trusting the verdict."""
     if found.ours.n == 1:
         yield "one seed, so no interval"
     if claim.rule is not None and found.margin is None:
         reason = " (a ceiling needs two seeds)" if claim.rule.level == "ceiling" else ""
-        yield f"nothing to judge '{claim.rule}' by{reason}"
-    if found.margin is not None and found.margin.low <= 0 <= found.margin.high:
-        yield f"the interval does not settle '{claim.rule}'"
+        yield f"nothing to judge by whether it is {claim.rule.in_words(label)}{reason}"
+    if claim.rule and found.margin and found.margin.low <= 0 <= found.margin.high:
+        yield f"the interval does not settle whether it is {claim.rule.in_words(label)}"
     number_matches = verdict == REPRODUCED and not math.isnan(claim.value)
     if number_matches and not _within_tolerance(claim, found.ours):
         yield f"within our interval but not within {claim.tolerance:g} of our mean"

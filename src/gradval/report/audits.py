@@ -1,22 +1,20 @@
 """The audits of a study as one table."""
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from gradval.report.markup import html_cell, html_page, markdown_table
+from gradval.report.labels import dataset_label, model_label, privacy_label
+from gradval.report.tables import Cell, Kind, Table
 
-NUMERIC = (
-    "claimed ε",
-    "δ",
-    "lower bound",
-    "confidence",
-    "highest bound",
-    "canaries",
-    "guesses",
-    "right",
+TITLE = "Empirical privacy audit"
+KINDS: Mapping[str, Kind] = dict.fromkeys(
+    (
+        *("seed", "claimed ε", "δ", "lower bound", "confidence", "highest bound"),
+        *("canaries", "guesses", "right"),
+    ),
+    "number",
 )
 NOTE = (
     "One training run each, with canaries that are included by a fair coin. With the stated "
@@ -27,27 +25,27 @@ NOTE = (
 )
 
 
-def verdict(audit: Mapping[str, Any]) -> str:
+def verdict(audit: Mapping[str, Any]) -> Cell:
     """What an audit says about the claim, in a few words."""
     if audit["refuted"]:
-        return "REFUTED: less private than claimed"
+        return Cell("refuted: less private than claimed", sign="✗", tone="poor")
     if audit["highest_bound"] <= audit["claimed_epsilon"]:
-        return "not refuted, nor could it be"
-    return "not refuted"
+        return Cell("not refuted, nor could it be", sign="–", tone="none")
+    return Cell("not refuted", sign="✓", tone="good")
 
 
-def audit_table(audits: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row an audit, as text.
+def audit_table(audits: Sequence[Mapping[str, Any]]) -> Table:
+    """One row an audit.
 
     Args:
         audits: fields of `gradval.audit.run.AuditResult` and those of
             `gradval.study.names.run_key`.
     """
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {
-            "data set": audit["dataset"],
-            "model": audit["model"],
-            "privacy": audit["privacy"],
+            "data set": dataset_label(audit["dataset"]),
+            "model": model_label(audit["model"]),
+            "privacy": privacy_label(audit["privacy"]),
             "seed": str(audit["seed"]),
             "claimed ε": f"{audit['claimed_epsilon']:.3f}",
             "δ": f"{audit['delta']:g}",
@@ -61,22 +59,4 @@ def audit_table(audits: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         }
         for audit in audits
     )
-
-
-def audit_markdown(table: pd.DataFrame) -> str:
-    """The table of `audit_table` in Markdown, with its explanation."""
-    return f"{markdown_table(list(table.columns), table.values.tolist(), NUMERIC)}\n{NOTE}\n"
-
-
-def audit_page(table: pd.DataFrame) -> str:
-    """The table of `audit_table` as an HTML page, with its explanation."""
-    header = "".join(html_cell(name, name in NUMERIC, "th") for name in table.columns)
-    rows = "".join(
-        f"<tr>{''.join(html_cell(row[name], name in NUMERIC) for name in table.columns)}</tr>\n"
-        for _, row in table.iterrows()
-    )
-    return html_page(
-        "Empirical privacy audit",
-        f"<table><thead><tr>{header}</tr></thead>\n<tbody>\n{rows}</tbody></table>\n"
-        f"<p>{html.escape(NOTE)}</p>\n",
-    )
+    return Table.of(rows, TITLE, kinds=KINDS, notes=[NOTE])

@@ -1,14 +1,26 @@
-"""The privacy ledgers of many runs as one page that can be read."""
+"""The privacy ledgers of many runs as one table."""
 
-import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from gradval.report.markup import html_cell, html_page
+from gradval.report.labels import (
+    accountant_label,
+    dataset_label,
+    model_label,
+    privacy_label,
+    score_label,
+)
+from gradval.report.tables import Table
 
-Row = dict[str, str | float | int]
+Row = dict[str, Any]
+TITLE = "Privacy ledger"
+INTRO = (
+    "Mechanisms: gaussian is Poisson-subsampled (DP-SGD), laplace a release of scores, with the "
+    "scale of the noise in widths of the bounds. Several are separated by +. The numbers under "
+    "remarks are those of the list below."
+)
 
 
 def ledger_rows(ledger: Mapping[str, Any], key: Mapping[str, str | int]) -> list[Row]:
@@ -16,63 +28,68 @@ def ledger_rows(ledger: Mapping[str, Any], key: Mapping[str, str | int]) -> list
 
     Args:
         ledger: see `gradval.privacy.ledger`.
-        key: what identifies the run; put in front of every row.
+        key: what identifies the run (`gradval.study.experiments.run_key`, and its removal if it
+            has one); put in front of every row.
     """
+    run = _run(key)
     if not ledger["private"]:
-        return [{**key, "applies to": "everyone", "epsilon": "not private", **_remarks(ledger)}]
+        return [{**run, "applies to": "everyone", "ε": "not private", "remarks": ledger["notes"]}]
     rows = []
     for group in ledger["groups"]:
         events = [ledger["events"][i] for i in group["events"]]
+        spent = {name: _spent(name, value) for name, value in group["epsilon"].items()}
         rows.append(
             {
-                **key,
+                **run,
                 "applies to": group["name"],
-                "epsilon": f"{group['epsilon'][ledger['accountant']]:.3f} ({ledger['accountant']})",
-                "other accountants": ", ".join(
-                    f"{value:.3f} ({name})"
-                    for name, value in group["epsilon"].items()
-                    if name != ledger["accountant"]
-                ),
-                "delta": f"{ledger['delta']:g}",
+                "ε": spent.pop(ledger["accountant"]),
+                "other accountants": ", ".join(spent.values()),
+                "δ": f"{ledger['delta']:g}",
                 "neighbouring relation": ledger["neighbouring_relation"],
                 "mechanism": _phases(events, "mechanism"),
                 "sampling rate": _phases(events, "sampling_rate", ".4f"),
                 "noise multiplier": _phases(events, "noise_multiplier", ".3f"),
                 "steps": _phases(events, "steps", "d"),
                 "clipping norm": _phases(events, "clipping_norm", "g"),
-                "selection": ledger["selection"],
-                "randomness": ledger["randomness"],
-                **_remarks(ledger),
+                "selection": ledger["selection"].replace("_", " "),
+                "randomness": ledger["randomness"].replace("_", " "),
+                "remarks": ledger["notes"],
             }
         )
     return rows
 
 
-def ledger_page(rows: pd.DataFrame) -> str:
-    """An HTML page of `ledger_rows`; a remark that many runs share is printed once, by number."""
-    table = rows.fillna("")
-    remarks = list(dict.fromkeys(note for notes in table["remarks"] for note in notes))
-    table["remarks"] = [
-        ", ".join(str(remarks.index(note) + 1) for note in notes) for notes in table["remarks"]
+def ledger_table(rows: Sequence[Row]) -> Table:
+    """A table of `ledger_rows`; a remark that many runs share is stated once, by number."""
+    frame = pd.DataFrame(rows).fillna("")
+    frame["remarks"] = frame.pop("remarks")  # the last column, also where non-private runs lead
+    remarks = list(dict.fromkeys(note for notes in frame["remarks"] for note in notes))
+    frame["remarks"] = [
+        ", ".join(str(remarks.index(note) + 1) for note in notes) for notes in frame["remarks"]
     ]
-    header = "".join(html_cell(column, tag="th") for column in table.columns)
-    body = "".join(
-        f"<tr>{''.join(html_cell(str(value)) for value in row)}</tr>\n"
-        for row in table.itertuples(index=False)
-    )
-    listed = "".join(f"<li>{html.escape(remark)}</li>\n" for remark in remarks)
-    return html_page(
-        "Privacy ledger",
-        "<p>Mechanisms: gaussian is Poisson-subsampled (DP-SGD), laplace a release of scores, with "
-        "the scale of the noise in widths of the bounds. Several are separated by +.</p>\n"
-        f"<table><thead><tr>{header}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
-        f"<h2>Remarks</h2>\n<ol>\n{listed}</ol>\n",
+    return Table.of(
+        frame, TITLE, kinds={"seed": "number"}, notes=remarks, numbered=True, intro=INTRO
     )
 
 
-def _phases(events: list[Mapping[str, Any]], name: str, form: str = "") -> str:
+def _run(key: Mapping[str, str | int]) -> Row:
+    """What identifies a run, in words."""
+    labels = {
+        "dataset": ("data set", dataset_label),
+        "model": ("model", model_label),
+        "privacy": ("privacy", privacy_label),
+        "removal": ("removed by", score_label),
+    }
+    row = {}
+    for name, value in key.items():
+        heading, label = labels.get(name, (name, str))
+        row[heading] = label(str(value))
+    return row
+
+
+def _spent(accountant: str, epsilon: float) -> str:
+    return f"{epsilon:.3f} ({accountant_label(accountant)})"
+
+
+def _phases(events: Sequence[Mapping[str, Any]], name: str, form: str = "") -> str:
     return " + ".join(format(event[name], form) if name in event else "–" for event in events)
-
-
-def _remarks(ledger: Mapping[str, Any]) -> dict[str, Any]:
-    return {"remarks": ledger["notes"]}

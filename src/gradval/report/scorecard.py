@@ -1,8 +1,9 @@
-"""The scorecard as files that people open: CSV, Markdown and a self-contained HTML page."""
+"""The scorecard for readers: counts of verdicts, and a row for each claim."""
 
-import html
 import math
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,21 @@ from gradval.evidence.verdict import (
     TEXT_COLUMNS,
     summarise_verdicts,
 )
-from gradval.report.markup import html_cell, html_page, markdown_table
-from gradval.runtime.files import write_text
+from gradval.report.labels import (
+    against,
+    any_label,
+    comparison_label,
+    substitutes_label,
+)
+from gradval.report.tables import Cell, Kind, Table, Tone, write_tables
 
-NUMERIC = ("Paper", "Ours", "95% interval", "Seeds", "Chance", "Ceiling")
-COLUMNS = ("Claim", *NUMERIC, "Paper's setting", "Run on")
-# A sign beside each verdict, so that no reader depends on colour, which is of the Okabe-Ito
-# palette (safe for colour-blind readers): background and text.
-SIGNS = {REPRODUCED: "✓", SAME_DIRECTION: "≈", NOT_REPRODUCED: "✗", NOT_RUN: "–"}
-COLOURS = {
-    REPRODUCED: ("#0072b2", "#fff"),
-    SAME_DIRECTION: ("#56b4e9", "#000"),
-    NOT_REPRODUCED: ("#d55e00", "#000"),
-    NOT_RUN: ("#ddd", "#000"),
+TITLE = "Scorecard"
+# A sign beside each verdict, so that no reader depends on colour.
+LOOKS: Mapping[str, tuple[str, Tone]] = {
+    REPRODUCED: ("✓", "good"),
+    SAME_DIRECTION: ("≈", "fair"),
+    NOT_REPRODUCED: ("✗", "poor"),
+    NOT_RUN: ("–", "none"),
 }
 MEANINGS = {
     REPRODUCED: "the direction holds, and the paper's number lies in our 95% interval or within "
@@ -46,101 +49,160 @@ LEVELS = (
     "under two seeds. The two runs of a comparison share their seed; for an ordering, ours is the "
     "smallest margin by which it holds."
 )
+KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(("Claims", "Paper", "Ours", "Seeds", "Chance", "Ceiling"), "number"),
+    "95% interval": "interval",
+}
+# The words of the claims table for what it compares, in print.
+STATISTICS = {
+    **{"ssim": "SSIM", "bhattacharyya": "Bhattacharyya distance", "pearson": "Pearson correlation"},
+    "consistency": "overlap",
+}
 
 
-def render_scorecard(scorecard: pd.DataFrame, form: str, title: str = "Scorecard") -> str:
-    """Render a scorecard.
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The comparisons that this config runs.
+
+    Attributes:
+        comparisons: their definitions, as `gradval.study.experiments.describe` returns them.
+        k: size of a selection.
+        pearson_top: how many of the largest scores a correlation of the top is about.
+    """
+
+    comparisons: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    k: int = 0
+    pearson_top: int = 0
+
+    def selected(self, definition: Mapping[str, Any], measure: str) -> str:
+        """Which samples a statistic of a comparison is about: "25 largest", "top 144"."""
+        if measure in ("pearson_top_a", "pearson_top_b"):
+            return f"top {self.pearson_top:,}"
+        if measure == "pearson_extremes":
+            return f"{self.pearson_top:,} at either end"
+        if measure in ("pearson", "spearman"):
+            return "all samples"
+        return f"{self.k} {'largest' if definition['largest'] else 'smallest'}"
+
+
+def scorecard_tables(
+    scorecard: pd.DataFrame, claims: pd.DataFrame, ran: Ran | None = None
+) -> list[Table]:
+    """How many claims have which verdict, and every claim with its numbers.
 
     Args:
-        scorecard: as returned by `build_scorecard`.
-        form: ``csv`` (every column), ``md`` or ``html``.
-        title: the heading.
-
-    Raises:
-        ValueError: the form is unknown.
+        scorecard: as returned by `gradval.evidence.build_scorecard`, or read from its CSV file.
+        claims: the claims table, for the paper's settings in full.
+        ran: the comparisons that were run.
     """
-    if form == "csv":
-        return str(scorecard.to_csv(index=False, lineterminator="\n"))
-    if form == "md":
-        return _markdown(scorecard, title)
-    if form == "html":
-        return _html(scorecard, title)
-    raise ValueError(f"a scorecard can be rendered as csv, md or html, got {form!r}")
+    summary = summarise_verdicts(scorecard)
+    counts = pd.DataFrame(
+        {
+            "Verdict": [verdict_cell(verdict) for verdict in summary["verdict"]],
+            "Claims": summary["claims"].astype(str),
+        }
+    )
+    quoted = {claim["id"]: claim for claim in claims.fillna("").astype(str).to_dict("records")}
+    rows = pd.DataFrame(
+        _row(record, quoted.get(record["id"], {}), ran or Ran())
+        for record in _records(scorecard)
+    )
+    meanings = [f"{name}: {meaning}." for name, meaning in MEANINGS.items()]
+    return [
+        Table.of(counts, "Verdicts", kinds=KINDS),
+        Table.of(rows, "Claims", kinds=KINDS, notes=[LEVELS, *meanings]),
+    ]
 
 
 def write_scorecard(
-    scorecard: pd.DataFrame, paths: Iterable[str | Path], title: str = "Scorecard"
+    scorecard: pd.DataFrame,
+    paths: Iterable[str | Path],
+    claims: pd.DataFrame,
+    ran: Ran | None = None,
 ) -> None:
-    """Write a scorecard to every path, in the form that its suffix names.
+    """Write a scorecard to every path, in the form that its suffix names: .csv, .md or .html.
 
-    Raises:
-        ValueError: a suffix is unknown.
+    The other arguments are those of `scorecard_tables`; a .csv file has every column.
     """
-    for path in paths:
-        write_text(path, render_scorecard(scorecard, Path(path).suffix[1:], title))
+    tables = scorecard_tables(scorecard, claims, ran)
+    write_tables(paths, tables, title=TITLE, data=scorecard)
 
 
-def _markdown(scorecard: pd.DataFrame, title: str) -> str:
-    rows = [
-        [*_cells(row).values(), _signed(row["verdict"]), row["reading"]]
-        for row in _records(scorecard)
+def verdict_cell(verdict: str) -> Cell:
+    """A verdict with its sign and colour; a dashed frame where a substitute was run."""
+    sign, tone = LOOKS[verdict.removesuffix(STAND_IN)]
+    return Cell(verdict, sign=sign, tone=tone, dashed=verdict.endswith(STAND_IN))
+
+
+def _row(
+    row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran
+) -> dict[str, str | Cell]:
+    interval = "" if math.isnan(row["low"]) else f"[{_number(row['low'])}, {_number(row['high'])}]"
+    place = "section " + row["section"].replace("Fig.", "Figure ").replace("/", ", ")
+    return {
+        "Claim": Cell(
+            _prose(row["statement"]), detail=f"{place}; {row['id']}", anchor=row["id"]
+        ),
+        "Verdict": verdict_cell(row["verdict"]),
+        "Statistic": STATISTICS.get(row["statistic"], row["statistic"]),
+        "Paper": row["paper"],
+        "Ours": _number(row["ours"]),
+        "95% interval": interval,
+        "Seeds": f"{row['n']:.0f}" if row["n"] else "",
+        "Chance": _number(row["chance"]),
+        "Ceiling": _number(row["ceiling"]),
+        "Reading": _prose(row["reading"]),
+        "Paper's setting": _paper_setting(row, claim),
+        "Run on": _own_setting(row, claim, ran),
+    }
+
+
+def _paper_setting(row: Mapping[str, Any], claim: Mapping[str, str]) -> str:
+    """What the paper compares, as "VoG, ResNet-18, ε = 1 against ε = 8, CIFAR-10, class bird"."""
+    parts = [
+        _scores(claim),
+        _sides(row["paper_model"], "every model"),
+        _sides(row["paper_privacy"], "every privacy level"),
+        _sides(row["paper_dataset"], "every data set"),
+        _subset(claim),
     ]
-    counts = [(_signed(verdict), str(count)) for verdict, count in _counts(scorecard)]
-    meanings = "".join(f"- *{name}*: {meaning}.\n" for name, meaning in MEANINGS.items())
-    return (
-        f"# {title}\n\n"
-        f"{markdown_table(('Verdict', 'Claims'), counts, ('Claims',))}\n"
-        f"{markdown_table((*COLUMNS, 'Verdict', 'Reading'), rows, NUMERIC)}\n"
-        f"{LEVELS}\n\n{meanings}"
-    )
+    return ", ".join(part for part in parts if part)
 
 
-def _html(scorecard: pd.DataFrame, title: str) -> str:
-    counts = "".join(
-        f"<tr>{_verdict_cell(verdict)}{html_cell(str(count), True)}</tr>\n"
-        for verdict, count in _counts(scorecard)
-    )
-    header = (*COLUMNS, "Verdict", "Reading")
-    head = "".join(html_cell(name, name in NUMERIC, "th") for name in header)
-    rows = "".join(_html_row(row) for row in _records(scorecard))
-    meanings = "".join(
-        f"<li><strong>{name}</strong>: {html.escape(meaning)}.</li>\n"
-        for name, meaning in MEANINGS.items()
-    )
-    return html_page(
-        title,
-        f"<table>\n<tbody>\n{counts}</tbody>\n</table>\n"
-        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
-        f"<p>{LEVELS}</p>\n<ul>\n{meanings}</ul>\n",
-    )
+def _own_setting(row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran) -> str:
+    """What was run instead, and who plays which part in it."""
+    definition = ran.comparisons.get(claim.get("source", ""))
+    if definition:
+        setting = comparison_label(definition, ran.selected(definition, claim["measure"]))
+    else:
+        parts = [_scores(claim), *(_sides(row[name]) for name in ("model", "privacy", "dataset"))]
+        setting = ", ".join(part for part in parts if part) or "every setting"
+        if row["verdict"] == NOT_RUN:
+            setting = ""
+    if row["stand_in"]:
+        setting += f" (stand-in: {substitutes_label(row['stand_in'])})"
+    return setting.strip()
 
 
-def _html_row(row: Mapping[str, Any]) -> str:
-    identifier, section = html.escape(row["id"]), html.escape(row["section"])
-    cells = [
-        html_cell(text, name in NUMERIC) for name, text in _cells(row).items() if name != "Claim"
-    ]
-    return (
-        f'<tr id="{identifier}"><td><strong>{identifier}</strong> '
-        f'<span class="small">{section}</span><br>{html.escape(row["statement"])}</td>'
-        f"{''.join(cells)}{_verdict_cell(row['verdict'])}{html_cell(row['reading'])}</tr>\n"
-    )
+def _scores(claim: Mapping[str, str]) -> str:
+    names = [claim.get("score_a", ""), claim.get("score_b", "")]
+    return _sides("|".join(name for name in names if name), "every score")
 
 
-def _verdict_cell(verdict: str) -> str:
-    background, colour = COLOURS[verdict.removesuffix(STAND_IN)]
-    kind = "verdict stand-in" if verdict.endswith(STAND_IN) else "verdict"
-    style = f"background:{background};color:{colour}"
-    return f'<td class="{kind}" style="{style}">{_signed(verdict)}</td>'
+def _subset(claim: Mapping[str, str]) -> str:
+    """Which samples, in the words of the claims table: "class bird largest", "top 1000"."""
+    return re.sub(r"^(class \S+) ", r"\1, ", claim.get("subset", ""))
 
 
-def _signed(verdict: str) -> str:
-    return f"{SIGNS[verdict.removesuffix(STAND_IN)]} {verdict}"
+def _sides(names: str, every: str = "") -> str:
+    """Names joined by | in words, as "ε = 1 against ε = 8"."""
+    return against(every if name == "each" else any_label(name) for name in names.split("|"))
 
 
-def _counts(scorecard: pd.DataFrame) -> list[tuple[str, int]]:
-    summary = summarise_verdicts(scorecard)
-    return list(zip(summary["verdict"], summary["claims"], strict=True))
+def _prose(text: str) -> str:
+    """A sentence as it is printed: ε instead of eps, minus signs instead of hyphens."""
+    text = re.sub(r"\beps(?: |=)(?=\d)", "ε = ", text)
+    return re.sub(r"(?<![\w–-])-(?=\d)", "−", text)
 
 
 def _records(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
@@ -151,30 +213,9 @@ def _records(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in record.items()} for record in records]
 
 
-def _cells(row: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of one row under `COLUMNS`."""
-    interval = "" if math.isnan(row["low"]) else f"[{_number(row['low'])}, {_number(row['high'])}]"
-    parts = ("dataset", "model", "privacy")
-    papers = ", ".join(row[f"paper_{part}"] for part in parts if row[f"paper_{part}"])
-    run_on = ", ".join(row[part] for part in parts if row[part])
-    if row["stand_in"]:
-        run_on += f" (stand-in: {row['stand_in']})"
-    texts = (
-        f"{row['id']} ({row['section']}): {row['statement']}",
-        row["paper"],
-        _number(row["ours"]),
-        interval,
-        f"{row['n']:.0f}" if row["n"] else "",
-        _number(row["chance"]),
-        _number(row["ceiling"]),
-        papers,
-        run_on,
-    )
-    return dict(zip(COLUMNS, texts, strict=True))
-
-
 def _number(value: float) -> str:
     """Two decimals below ten, one above; nothing for NaN."""
     if math.isnan(value):
         return ""
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+    text = f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+    return text.replace("-", "−")
