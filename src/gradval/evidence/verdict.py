@@ -248,13 +248,12 @@ def _reading(
     else:
         head = f"{ours} against the paper's {claim.printed}{unit}"
         head += f" ({note})" if note else ""
-    levels = {
+    values = {
         **{"chance": found.chance, "ceiling": found.ceiling},
         "independent initial weights": found.independent,
+        **{f"{label[name]}:": value for name, value in found.others.items()},
     }
-    known = [f"{name} {text(value)}" for name, value in levels.items()]
-    known += [f"{label[name]}: {text(value)}" for name, value in found.others.items()]
-    known = [level for level in known if not level.endswith("nan")]
+    known = [f"{name} {text(value)}" for name, value in values.items() if not math.isnan(value)]
     parts = [head, ", ".join(known), *_caveats(claim, found, verdict, label)]
     return "; ".join(part for part in parts if part)
 

@@ -37,7 +37,6 @@ STATISTIC_LABELS = {
     "spearman": "Spearman correlation",
 }
 OF_IMAGES = ("ssim_matched", "ssim_rank", "bhattacharyya")  # statistics that compare pixels
-TINY = 16  # pixels of the longer side, up to which those statistics tell next to nothing
 ACCOUNTANT_LABELS = {"pld": "PLD", "rdp": "RDP", "prv": "PRV"}
 
 _PRIVACY = re.compile(r"eps(\d+(?:\.\d+)?)")

@@ -52,6 +52,7 @@ LEVELS = (
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Claims", "Paper", "Ours", "Seeds", "Chance", "Ceiling"), "number"),
     "95% interval": "interval",
+    **dict.fromkeys(("Claim", "Found"), "prose"),
 }
 # The words of the claims table for what it compares, in print.
 STATISTICS = {
@@ -139,9 +140,10 @@ def _row(
 ) -> dict[str, str | Cell]:
     interval = "" if math.isnan(row["low"]) else f"[{_number(row['low'])}, {_number(row['high'])}]"
     place = "section " + row["section"].replace("Fig.", "Figure ").replace("/", ", ")
+    setting = _paper_setting(row, claim)
     return {
         "Claim": Cell(
-            _prose(row["statement"]), detail=f"{place}; {row['id']}", anchor=row["id"]
+            _prose(row["statement"]), detail=f"{place}: {setting}; {row['id']}", anchor=row["id"]
         ),
         "Verdict": verdict_cell(row["verdict"]),
         "Statistic": STATISTICS.get(row["statistic"], row["statistic"]),
@@ -151,9 +153,7 @@ def _row(
         "Seeds": f"{row['n']:.0f}" if row["n"] else "",
         "Chance": _number(row["chance"]),
         "Ceiling": _number(row["ceiling"]),
-        "Reading": _prose(row["reading"]),
-        "Paper's setting": _paper_setting(row, claim),
-        "Run on": _own_setting(row, claim, ran),
+        "Found": Cell(_prose(row["reading"]), detail=_own_setting(row, claim, ran)),
     }
 
 

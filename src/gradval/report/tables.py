@@ -15,7 +15,7 @@ import pandas as pd
 
 from gradval.runtime.files import write_text
 
-Kind = Literal["text", "number", "interval"]
+Kind = Literal["text", "prose", "number", "interval"]
 Tone = Literal["", "good", "fair", "poor", "none"]
 
 MARKDOWN = str.maketrans({**{c: f"\\{c}" for c in "\\|*<`"}, "\n": " "})
@@ -57,10 +57,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, and what stands in it (numbers and intervals go to the right)."""
+    """A column: its heading, and what stands in it: words or sentences to the left, numbers to the right."""
 
     name: str
     kind: Kind = "text"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is aligned to the right."""
+        return self.kind in ("number", "interval")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +167,7 @@ def latex_table(table: Table, label: str) -> str:
         rows += [[_latex(cell) for cell in row] for row in block.rows.to_numpy()]
     frame = pd.DataFrame(rows)
     headings = [_latex(column.name) for column in table.columns]
-    alignment = "".join("l" if column.kind == "text" else "r" for column in table.columns)
+    alignment = "".join("r" if column.is_number else "l" for column in table.columns)
     tabular = (
         frame.style.hide(axis="index")
         .relabel_index(headings, axis="columns")
@@ -213,7 +218,7 @@ def _pipe_table(columns: Sequence[Column], rows: pd.DataFrame) -> str:
         index=False,
         tablefmt="pipe",
         headers=[_markdown(column.name) for column in columns],
-        colalign=["left" if column.kind == "text" else "right" for column in columns],
+        colalign=["right" if column.is_number else "left" for column in columns],
         disable_numparse=True,
     )
     # Not padded to the widest cell: rows of long sentences would be far longer.

@@ -8,11 +8,13 @@
 - ``free_scores``: agreement of the scores collected while training with the exact ones;
 - ``accuracy``: test accuracy after removal (Table 1) and over training;
 - ``summary``: means over seeds, chance and ceiling from rows of ``statistics.csv``;
-- ``labels``: what the names of scores, models, data sets and privacy levels look like in print;
+- ``colours``: the colour of each score;
 - ``style``: the common look, and `save_figure`.
 
+Plots of statistics are seaborn's, contact sheets of images matplotlib's own.
+
 Every ``plot_*`` function returns a `matplotlib.figure.Figure` that belongs to no window and to no
-global state. Importing this package loads neither PyTorch nor SciPy.
+global state. Importing this package loads none of PyTorch, seaborn and SciPy's statistics.
 """
 
 from gradval.report.figures.accuracy import plot_learning_curves, plot_table1
@@ -20,30 +22,12 @@ from gradval.report.figures.agreement import plot_consistency
 from gradval.report.figures.distribution import plot_score_distribution
 from gradval.report.figures.extremes import plot_extremes
 from gradval.report.figures.free_scores import plot_free_scores
-from gradval.report.figures.labels import (
-    DATASET_LABELS,
-    MODEL_LABELS,
-    SCORE_COLOURS,
-    SCORE_LABELS,
-    STATISTIC_LABELS,
-    dataset_label,
-    model_label,
-    privacy_label,
-    score_label,
-)
 from gradval.report.figures.selection import plot_selection_pair
 from gradval.report.figures.style import save_figure, style
-from gradval.report.figures.summary import Summary, summarise
+from gradval.report.figures.summary import StatisticSummary, summarise
 
 __all__ = [
-    "DATASET_LABELS",
-    "MODEL_LABELS",
-    "SCORE_COLOURS",
-    "SCORE_LABELS",
-    "STATISTIC_LABELS",
-    "Summary",
-    "dataset_label",
-    "model_label",
+    "StatisticSummary",
     "plot_consistency",
     "plot_extremes",
     "plot_free_scores",
@@ -51,9 +35,7 @@ __all__ = [
     "plot_score_distribution",
     "plot_selection_pair",
     "plot_table1",
-    "privacy_label",
     "save_figure",
-    "score_label",
     "style",
     "summarise",
 ]

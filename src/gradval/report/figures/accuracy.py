@@ -12,21 +12,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from gradval.report.figures.labels import (
+from gradval.report.figures.colours import score_colours
+from gradval.report.figures.style import check_columns, load_seaborn, new_figure, style
+from gradval.report.labels import (
     model_label,
     privacy_label,
     privacy_order,
-    score_colours,
     score_label,
     score_order,
 )
-from gradval.report.figures.style import check_columns, new_figure, style
-from gradval.study.names import NON_PRIVATE, score_of
+from gradval.study.experiments import score_of
 
 MARKERS = ("o", "s", "D", "^", "v", "X", "P", "*")
-Line = Literal["-", "--"]
+DASHES = ((4, 2), "", (1, 1.2), (6, 1.5, 1, 1.5), (3, 1, 1, 1, 1, 1))  # by place among the levels
 Fill = Literal["full", "none"]
 GROUP = 0.72  # width of the points of one privacy level, whose distance is 1
+LINK = "#8C8C8C"
 
 
 @style()
@@ -34,8 +35,9 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
     """Show the test accuracy after the samples with the largest scores were removed (Table 1).
 
     Groups are privacy levels, colours and markers what was removed; hollow marks are removals by
-    released scores. Large marks are means over seeds, the points beside them the seeds; a dashed
-    line continues the mean of random removal through its group.
+    released scores. Large marks are means over seeds, the points on them the seeds. A thin line
+    links the points of one seed, whose runs share their first phase: differences are paired. A
+    dashed line continues the mean of random removal through its group.
 
     Args:
         accuracies: one row a run, with the columns privacy, removal (a score, "random" or "none"),
@@ -49,49 +51,71 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
     _check(accuracies, ["privacy", "removal", "seed"])
     levels = privacy_order(accuracies["privacy"])
     removals = score_order(accuracies["removal"])
-    colours = score_colours(removals)
-    marks = _removal_marks(removals)
-    percent = accuracies.assign(percent=100 * accuracies["test_accuracy"])
-    runs = {key: rows["percent"] for key, rows in percent.groupby(["privacy", "removal"])}
+    step = min(0.18, GROUP / max(len(removals) - 1, 1))
+    centre = (len(removals) - 1) / 2
+    runs = accuracies.assign(
+        percent=100 * accuracies["test_accuracy"],
+        place=accuracies["privacy"].map(levels.index)
+        + step * (accuracies["removal"].map(removals.index) - centre),
+    )
+    colours, marks = score_colours(removals), _removal_marks(removals)
     figure = new_figure(5.0, title, note)
     axes = figure.subplots()
-    step = min(0.18, GROUP / max(len(removals) - 1, 1))
+    seaborn = load_seaborn()
     for group, level in enumerate(levels):
-        if (level, "random") in runs:
-            mean = runs[level, "random"].mean()
-            ends = (group - GROUP / 2, group + GROUP / 2)
-            axes.plot(ends, (mean, mean), "--", color=colours["random"], linewidth=1)
-        for number, removal in enumerate(removals):
-            if (level, removal) in runs:
-                x = group - (len(removals) - 1) * step / 2 + number * step
-                percents = runs[level, removal]
-                beside = [x + 0.38 * step] * len(percents)
-                colour = colours[removal]
-                axes.plot(beside, percents, "o", color=colour, markersize=4)
-                marker, face = marks[removal]
-                edge = "black" if face == "full" else colour
-                axes.plot(
-                    x,
-                    percents.mean(),
-                    marker,
-                    color=colour,
-                    markersize=9,
-                    markeredgecolor=edge,
-                    fillstyle=face,
-                )
+        of_level = runs[runs["privacy"] == level].sort_values("place")
+        seaborn.lineplot(
+            of_level, x="place", y="percent", units="seed", estimator=None, color=LINK,
+            linewidth=0.8, ax=axes, zorder=1,
+        )  # fmt: skip
+        random = of_level.loc[of_level["removal"] == "random", "percent"]
+        if len(random):
+            ends = (group - GROUP / 2 - 0.06, group + GROUP / 2 + 0.06)
+            axes.plot(ends, [random.mean()] * 2, "--", color=colours["random"], linewidth=1.4)
+    for removal in removals:
+        part = runs[runs["removal"] == removal]
+        marker, fill = marks[removal]
+        colour = colours[removal]
+        means = part.groupby("place", as_index=False)["percent"].mean()
+        seaborn.scatterplot(
+            means, x="place", y="percent", marker=marker, s=110, ax=axes, zorder=3,
+            facecolor=colour if fill == "full" else "white",
+            edgecolor="black" if fill == "full" else colour, linewidth=0.8 if fill == "full" else 2,
+        )  # fmt: skip
+        seaborn.scatterplot(
+            part, x="place", y="percent", marker="o", s=20, ax=axes, zorder=4, color="white",
+            edgecolor="black", linewidth=0.9,
+        )  # fmt: skip
     axes.set_xticks(range(len(levels)), [privacy_label(level) for level in levels])
-    axes.set(xlim=(-0.55, len(levels) - 0.45), ylabel="test accuracy (%)")
+    axes.set(xlim=(-0.55, len(levels) - 0.45), xlabel="", ylabel="test accuracy (%)")
     axes.tick_params(axis="x", length=0, labelsize=12)
     axes.grid(axis="y")
     for border in range(1, len(levels)):
         axes.axvline(border - 0.5, color="#B0B0B0", linewidth=0.8)
     handles = [
-        Line2D([], [], color=colours[n], marker=marks[n][0], fillstyle=marks[n][1], linestyle="")
-        for n in removals
-    ]
-    labels = [score_label(name) for name in removals]
-    figure.legend(handles, labels, loc="outside right upper", title="removed by")
+        Line2D(
+            [], [], color=colours[name], marker=marks[name][0], fillstyle=marks[name][1],
+            linestyle="", markersize=8, label=score_label(name),
+        )
+        for name in removals
+    ]  # fmt: skip
+    legend = figure.legend(handles=handles, loc="outside right upper", title="mean, removed by")
+    figure.legend(
+        handles=_pairing_legend(colours["random"] if "random" in removals else None),
+        loc="outside right lower",
+    )
+    legend.set_in_layout(True)
     return figure
+
+
+def _pairing_legend(random: str | None) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=LINK, linewidth=0.8, marker="o", markerfacecolor="white",
+               markeredgecolor="black", markersize=5, label="one seed"),
+    ]  # fmt: skip
+    if random:
+        handles.append(Line2D([], [], color=random, linestyle="--", label="mean of\nrandom removal"))
+    return handles
 
 
 def _removal_marks(removals: list[str]) -> dict[str, tuple[str, Fill]]:
@@ -107,13 +131,14 @@ def _removal_marks(removals: list[str]) -> dict[str, tuple[str, Fill]]:
 
 @style()
 def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "") -> Figure:
-    """Show the test accuracy over training, in a panel for each model, a colour a privacy level.
+    """Show the test accuracy over training, in a panel for each model, a line a privacy level.
 
     Thin lines are seeds, thick ones the mean of the seeds that have the epoch.
 
     Args:
         curves: one row an epoch of a run, with the columns model, privacy, seed, epoch and
-            test_accuracy (0 to 1).
+            test_accuracy (0 to 1); optionally constant, the accuracy of always answering the most
+            frequent class of the test set, which gets a dotted line.
         title, note: heading, and what a reader must know (stand-ins).
 
     Raises:
@@ -122,46 +147,61 @@ def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "
     _check(curves, ["model", "privacy", "seed", "epoch"])
     models = list(dict.fromkeys(curves["model"]))
     levels = privacy_order(curves["privacy"])
-    styles = _privacy_styles(levels)
+    percent = curves.assign(percent=100 * curves["test_accuracy"])
     columns = 2 if len(models) == 4 else min(3, len(models))
     rows = math.ceil(len(models) / columns)
     figure = new_figure(4.3 if rows == 1 else 0.4 + 2.6 * rows, title, note)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, model in zip(grid, models, strict=False):
-        runs = curves[curves["model"] == model]
-        for level in levels:
-            _draw_curves(axes, runs[runs["privacy"] == level], *styles[level])
+        _draw_curves(axes, percent[percent["model"] == model], levels)
         axes.set_title(model_label(model))
-        axes.grid()
-        axes.tick_params(labelbottom=True)
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in grid[::columns]:
         axes.set_ylabel("test accuracy (%)")
     for axes in grid[len(models) :]:
         axes.set_visible(False)
-    handles = [Line2D([], [], color=c, linestyle=s, linewidth=2.5) for c, s in styles.values()]
-    labels = [privacy_label(level) for level in levels]
-    figure.legend(handles, labels, loc="outside right upper", title="privacy")
+    colours, dashes = _privacy_looks(levels)
+    handles = [
+        Line2D([], [], color=colours[level], dashes=dashes[level] or (None, None), linewidth=2.5,
+               label=privacy_label(level))
+        for level in levels
+    ]  # fmt: skip
+    handles.append(Line2D([], [], color="black", linewidth=0.8, alpha=0.6, label="one seed"))
+    if "constant" in curves:
+        handles.append(
+            Line2D([], [], color="black", linestyle=":", label="always the most\nfrequent class")
+        )
+    figure.legend(handles=handles, loc="outside right upper", title="privacy")
     return figure
 
 
-def _draw_curves(axes: Axes, runs: pd.DataFrame, colour: str, line: Line) -> None:
-    percent = 100 * runs.pivot(index="epoch", columns="seed", values="test_accuracy")
-    for seed in percent:
-        one = percent[seed].dropna()
-        axes.plot(one.index, one, line, color=colour, linewidth=0.8, alpha=0.5)
-    axes.plot(percent.index, percent.mean(axis=1), line, color=colour, linewidth=2.5)
+def _draw_curves(axes: Axes, runs: pd.DataFrame, levels: list[str]) -> None:
+    """One panel: seeds, their means, and the constant answer."""
+    colours, dashes = _privacy_looks(levels)
+    looks = {
+        **{"x": "epoch", "y": "percent", "hue": "privacy", "style": "privacy", "ax": axes},
+        **{"hue_order": levels, "style_order": levels, "palette": colours, "dashes": dashes},
+        **{"errorbar": None, "legend": False},
+    }
+    seaborn = load_seaborn()
+    seaborn.lineplot(runs, units="seed", estimator=None, linewidth=0.8, alpha=0.6, **looks)
+    seaborn.lineplot(runs, estimator="mean", linewidth=2.5, **looks)
+    if "constant" in runs:
+        for share in runs["constant"].dropna().unique():
+            axes.axhline(100 * share, color="black", linestyle=":", linewidth=1.2)
+    axes.grid()
+    axes.tick_params(labelbottom=True)
+    axes.set(xlabel="epoch", ylabel="")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _privacy_styles(levels: list[str]) -> dict[str, tuple[str, Line]]:
-    """Colour and line of each level: darker with more privacy, black and dashed without any."""
-    private = [level for level in levels if level != NON_PRIVATE]
+def _privacy_looks(levels: list[str]) -> tuple[dict[str, str], dict[str, tuple[float, ...] | str]]:
+    """Colour and dashes of each level: black without privacy, then lighter with weaker privacy."""
+    private = [level for level in levels if level != "nonprivate"]
     shades = colormaps["viridis"](np.linspace(0.1, 0.85, len(private)))
     colours = {level: to_hex(shade) for level, shade in zip(private, shades, strict=True)}
-    return {
-        level: (colours[level], "-") if level in colours else ("black", "--") for level in levels
-    }
+    dashes = {level: DASHES[1 + i % (len(DASHES) - 1)] for i, level in enumerate(private)}
+    return {"nonprivate": "black", **colours}, {"nonprivate": DASHES[0], **dashes}
 
 
 def _check(frame: pd.DataFrame, keys: list[str]) -> None:

@@ -1,9 +1,8 @@
 """Figure 3: which score selects the same images with and without privacy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -11,12 +10,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from gradval.report.figures.labels import score_colours, score_label, score_order, statistic_label
-from gradval.report.figures.style import GREY, check_columns, new_figure, note_height, style
-from gradval.report.figures.summary import Summary, check_overlap, summarise
+from gradval.report.figures.colours import GREY, score_colours
+from gradval.report.figures.statistics_table import is_tiny, size_text
+from gradval.report.figures.style import (
+    check_columns,
+    load_seaborn,
+    new_figure,
+    note_height,
+    style,
+)
+from gradval.report.figures.summary import StatisticSummary, check_overlap, summarise
+from gradval.report.labels import OF_IMAGES, score_label, score_order, statistic_label
 
 PANELS = ("overlap", "ssim_matched", "pearson_top_a", "spearman")
-BAR, SLOT = 0.55, 0.86  # heights of a bar and of the marks for chance and ceiling
+SLOT = 0.8  # height of the marks of one score, whose distance is 1
 
 
 @style()
@@ -25,6 +32,8 @@ def plot_consistency(
     *,
     sides: tuple[str, str] = ("non-private", "private"),
     k: int = 25,
+    candidates: int | None = None,
+    image_shape: tuple[int, ...] | None = None,
     panels: Sequence[str] = PANELS,
     pairing: str = "same seed",
     title: str = "",
@@ -32,16 +41,19 @@ def plot_consistency(
 ) -> Figure:
     """Chart how well two settings agree, score by score, in a panel for each statistic.
 
-    A bar is the mean over seeds, a point one pair of seeds, the grey band what holds 95% of chance,
-    and a black line the mean of the ceilings of both sides.
+    A large dot is the mean over seeds, with its 95% confidence interval cut off at the frame, a
+    small one a pair of seeds; the grey band holds 95% of chance, and a black line is the mean of
+    the ceilings of both sides.
 
     Args:
         statistics: rows of ``statistics.csv`` as for `summarise`, of one comparison for each score,
             with the further column score.
         sides: what the sides a and b of these comparisons are.
         k: size of the selections, at which overlap ends.
+        candidates: how many samples they are chosen from.
+        image_shape: (C, H, W) of the images; tiny ones make SSIM and Bhattacharyya say nothing.
         panels: statistics to show.
-        pairing: which pairs of seeds the bars are about, as for `summarise`.
+        pairing: which pairs of seeds the dots are about, as for `summarise`.
         title, note: heading, and what a reader must know (stand-ins).
 
     Raises:
@@ -60,21 +72,24 @@ def plot_consistency(
                 raise ValueError(f"statistics have no rows of {panel!r} for the score {name!r}")
             if panel == "overlap":
                 check_overlap(summaries[name][panel], k)
-    figure = new_figure(0.9 + 0.7 * len(names), title, note, legend_height=0.35)
+    figure = new_figure(1.3 + 0.62 * len(names), title, note, legend_height=0.35)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for panel, label, ax in zip(panels, labels, axes, strict=True):
-        _draw_panel(ax, {name: summaries[name][panel] for name in names})
-        ax.set_title(label.replace(" (", "\n("), fontsize=11)
+        _draw_panel(ax, {name: summaries[name][panel] for name in names}, panel, k)
+        heading = label.replace(" (", "\n(")
         if panel == "overlap":
-            ax.set_title(f"{label}\n(of {k} images)", fontsize=11)
-        if panel == "bhattacharyya":
-            ax.set_title(f"{label}\n(low: alike)", fontsize=11)
-        else:  # all others have a largest value
-            ax.set_xlim(right=1.03 * (k if panel == "overlap" else 1))
+            of = f"\nof {candidates:,} images" if candidates else ""
+            heading = f"Overlap of {k} selected{of}"
+        elif panel == "bhattacharyya":
+            heading += "\n(low: alike)"
+        if panel in OF_IMAGES and image_shape and is_tiny(image_shape):
+            heading += f"\nnot informative at {size_text(image_shape)}"
+        ax.set_title(heading, fontsize=11)
     axes[0].set_yticks(range(len(names)), [score_label(name) for name in names])
     axes[0].set_ylim(len(names) - 0.5, -0.5)
+    count = max(len(summary.values) for of_score in summaries.values() for summary in of_score.values())
     figure.legend(
-        handles=_legend("one seed" if pairing == "same seed" else "one pair of seeds"),
+        handles=_legend(count, pairing),
         loc="lower center",
         bbox_to_anchor=(0.5, note_height(note) / figure.get_figheight()),
         ncols=4,
@@ -82,38 +97,68 @@ def plot_consistency(
     return figure
 
 
-def _draw_panel(axes: Axes, summaries: dict[str, Summary]) -> None:
-    colours = score_colours(summaries)
-    axes.grid(axis="x")
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.tick_params(axis="y", length=0)
-    for row, (name, summary) in enumerate(summaries.items()):
-        if math.isfinite(summary.chance_high - summary.chance_low):
-            width = summary.chance_high - summary.chance_low
-            axes.add_patch(
-                Rectangle((summary.chance_low, row - SLOT / 2), width, SLOT, color=GREY, lw=0)
-            )
-        if math.isfinite(summary.mean):
-            axes.barh(row, summary.mean, height=BAR, color=colours[name])
-        else:
-            axes.text(0, row, " undefined" if math.isnan(summary.mean) else " ∞", va="center")
+def _draw_panel(
+    axes: Axes, summaries: Mapping[str, StatisticSummary], panel: str, k: int
+) -> None:
+    names = list(summaries)
+    for row, summary in enumerate(summaries.values()):
+        low, high = summary.chance_low, summary.chance_high
+        if math.isfinite(high - low):
+            band = Rectangle((low, row - SLOT / 2), high - low, SLOT, color=GREY, lw=0, zorder=0)
+            axes.add_patch(band)
         ends = (row - SLOT / 2, row + SLOT / 2)
-        axes.plot([summary.ceiling] * 2, ends, color="black", linewidth=2.5)
-        apart = 0.12 * (np.arange(len(summary.values)) - (len(summary.values) - 1) / 2)
-        axes.plot(
-            summary.values,
-            row + np.clip(apart, -SLOT / 2, SLOT / 2),
-            "o",
-            color="white",
-            markeredgecolor="black",
-            markersize=4.5,
-        )
+        axes.plot([summary.ceiling] * 2, ends, color="black", linewidth=2.5, zorder=1)
+        if not math.isfinite(summary.mean):
+            text = " undefined" if math.isnan(summary.mean) else " ∞"
+            axes.text(0, row, text, va="center")
+    axes.axvline(0, color="black", linewidth=0.8, zorder=0)
+    axes.autoscale_view()
+    values = pd.DataFrame(
+        [(name, value) for name in names for value in summaries[name].values],
+        columns=["score", "value"],
+    )
+    drawn = values[[math.isfinite(summaries[name].mean) for name in values["score"]]].dropna()
+    # The range of everything but the intervals, which two seeds make wider than any frame.
+    limits = [0.0, *drawn["value"], *axes.get_xlim()]
+    if panel == "bhattacharyya":
+        limits.append(1.05 * max(limits))
+    else:  # all others have a largest value
+        limits.append(1.03 * (k if panel == "overlap" else 1))
+    seaborn = load_seaborn()
+    common = {"x": "value", "y": "score", "order": names, "ax": axes, "orient": "h"}
+    if not drawn.empty:
+        seaborn.pointplot(
+            drawn, hue="score", hue_order=names, palette=score_colours(names), legend=False,
+            errorbar=_interval, linestyle="none", markersize=9, err_kws={"linewidth": 2},
+            zorder=3, **common,
+        )  # fmt: skip
+        seaborn.stripplot(
+            drawn, jitter=False, size=4.5, color="white", edgecolor="black", linewidth=1,
+            zorder=4, **common,
+        )  # fmt: skip
+    axes.set(xlim=(min(limits), max(limits)), xlabel="", ylabel="")
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
 
 
-def _legend(point: str) -> list[Artist]:
+def _interval(values: pd.Series) -> tuple[float, float]:
+    """The 95% confidence interval of a mean over seeds; the mean itself for one seed."""
+    # Loaded when it is used: it needs SciPy.
+    from gradval.evidence.intervals import summarise as summarise_seeds
+
+    summary = summarise_seeds(values)
+    if math.isnan(summary.low):
+        return summary.mean, summary.mean
+    return summary.low, summary.high
+
+
+def _legend(count: int, pairing: str) -> list[Artist]:
+    seeds = "seeds" if pairing == "same seed" else "pairs of seeds"
+    one = "one seed" if pairing == "same seed" else "one pair of seeds"
+    mean = f"mean of {count} {seeds}, 95% confidence" if count > 1 else "one seed"
     return [
-        Patch(facecolor="#909090", label="mean over seeds"),
-        Line2D([], [], marker="o", color="white", markeredgecolor="black", label=point),
-        Patch(facecolor=GREY, label="chance: 95% interval"),
+        Line2D([], [], color="#606060", marker="o", markersize=9, linewidth=2, label=mean),
+        Line2D([], [], marker="o", color="white", markeredgecolor="black", markersize=5, label=one),
+        Patch(facecolor=GREY, label="chance: 95% of cases"),
         Line2D([], [], color="black", linewidth=2.5, label="ceiling: same setting, two seeds"),
     ]

@@ -1,31 +1,37 @@
 """Figure 1: how the scores of a data set are distributed, with example images."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
 from numpy.typing import ArrayLike, NDArray
 
-from gradval.report.figures.labels import score_colours, score_label, shorten
+from gradval.report.figures.colours import score_colours
 from gradval.report.figures.style import (
     WIDTH,
     check_images,
     draw_note,
     draw_title,
+    load_seaborn,
     note_height,
     show_image,
     style,
     title_height,
 )
+from gradval.report.labels import score_label, shorten
 
 QUANTILES = np.linspace(0, 1, 11)
 MAX_CLASSES = 12  # classes whose distributions can still be told apart
+SKEWED = 0.1  # a median below this share of the largest score calls for a logarithmic axis
+EDGE = 0.01  # share of the positive scores that such an axis gathers at its lower end
 
 # In inches, from the top: images, lines to the histogram, histogram, classes, axis, note.
 LEFT, RIGHT = 1.15, 0.25
-STRIP, LINES, CLASS, GAP, AXIS = 1.22, 0.3, 0.2, 0.12, 0.62
+STRIP, LINES, CLASS, GAP, AXIS = 1.22, 0.3, 0.2, 0.12, 0.8
 PLOTS = 3.5  # the histogram and the classes together
 CAPTION = 0.38
 
@@ -38,7 +44,6 @@ def plot_score_distribution(
     score: str,
     labels: ArrayLike | None = None,
     class_names: Sequence[str] | None = None,
-    log_y: bool = False,
     bins: int = 50,
     title: str = "",
     note: str = "",
@@ -46,14 +51,15 @@ def plot_score_distribution(
     """Show the histogram of normalised scores, and what images lie at its quantiles.
 
     Above the histogram stand the images at the quantiles 0, 10, ..., 100% with lines to their
-    scores. If the classes are given and at most 12, the distribution of each is below.
+    scores. If the classes are given and at most 12, the distribution of each is below. Scores that
+    are not negative and crowd near zero get a logarithmic axis, whose lower end takes in all that
+    are smaller.
 
     Args:
         scores: (N,) finite normalised scores; higher means less typical.
         images: uint8 (N, C, H, W), C = 1 or 3; a memory map will do, for only 11 are read.
         score: name of the score, such as "vog".
         labels, class_names: (N,) labels and the names of all classes; both or none.
-        log_y: count on a logarithmic axis, for scores with a heavy tail.
         bins: number of bins.
         title, note: heading, and what a reader must know (stand-ins).
 
@@ -78,17 +84,19 @@ def plot_score_distribution(
     below = min(0.5 * PLOTS, max(CLASS, 0.9 / len(groups)) * len(groups)) if groups else 0
     strip = place(top, STRIP)
     histogram = place(top + STRIP + LINES, PLOTS - below - (GAP if groups else 0))
-    _draw_histogram(histogram, values, colour, bins, log_y)
-    _draw_examples(strip, histogram, values, images)
+    edge = _edge(values)
+    shown = np.maximum(values, edge) if edge else values
+    log = edge is not None
+    _draw_histogram(histogram, shown, colour, bins, log)
+    _draw_examples(strip, histogram, values, shown, images)
     last = histogram
     if groups:
         last = place(top + STRIP + LINES + PLOTS - below, below)
-        _draw_classes(last, groups, colour)
+        frame = pd.DataFrame({"score": shown, "class": np.asarray(class_names)[np.asarray(labels)]})
+        _draw_classes(last, frame, list(groups), colour, log)
         last.set_xlim(histogram.get_xlim())
         histogram.tick_params(axis="x", labelbottom=False)
-    meaning = f"normalised {score_label(score)} (low: typical, high: atypical)"
-    boxes = "   classes: quartiles, whiskers from 5% to 95%" if groups else ""
-    last.set_xlabel(meaning + boxes)
+    last.set_xlabel(_axis_label(score, values, edge, bool(groups)))
     draw_title(figure, title)
     draw_note(figure, note)
     return figure
@@ -102,21 +110,57 @@ def quantile_samples(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     return samples
 
 
+def _edge(scores: NDArray[np.float64]) -> float | None:
+    """The lower end of a logarithmic axis; None if a linear one shows the scores well."""
+    positive = scores[scores > 0]
+    if scores.min() < 0 or not len(positive) or np.median(scores) >= SKEWED * scores.max():
+        return None
+    return float(np.quantile(positive, EDGE))
+
+
+def _axis_label(
+    score: str, scores: NDArray[np.float64], edge: float | None, classes: bool
+) -> str:
+    text = f"normalised {score_label(score)}, from lowest to highest"
+    if edge is not None:
+        below = int((scores < edge).sum())
+        text += f" (logarithmic; the {below} below {_score_text(edge)} stand at the left end)"
+    return text + ("\nclasses: quartiles, whiskers from 5% to 95%" if classes else "")
+
+
+def _score_text(value: float) -> str:
+    """A score with two significant digits; powers of ten for very small ones."""
+    if value == 0 or abs(value) >= 0.001:
+        digits = 2 if value == 0 else max(0, 1 - math.floor(math.log10(abs(value))))
+        return f"{value:.{digits}f}".replace("-", "−")
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return rf"${mantissa}\times10^{{{int(exponent)}}}$"
+
+
 def _draw_histogram(
-    axes: Axes, scores: NDArray[np.float64], colour: str, bins: int, log_y: bool
+    axes: Axes, scores: NDArray[np.float64], colour: str, bins: int, log: bool
 ) -> None:
-    axes.hist(scores, bins=bins, color=colour, log=log_y)
-    if log_y:
-        axes.set_ylim(bottom=0.5)  # so that a single image is a bar that can be seen
-    axes.set_ylabel("number of images")
-    span = np.ptp(scores) or 1.0
-    axes.set_xlim(scores.min() - 0.01 * span, scores.max() + 0.01 * span)
+    load_seaborn().histplot(
+        x=scores, bins=bins, log_scale=(log, False), color=colour, alpha=1, linewidth=0, ax=axes
+    )
+    axes.set(xlabel="", ylabel="number of images")
+    low, high = scores.min(), scores.max()
+    if log:
+        margin = (high / low) ** 0.01
+        axes.set_xlim(low / margin, high * margin)
+    else:
+        margin = 0.01 * (high - low or 1.0)
+        axes.set_xlim(low - margin, high + margin)
 
 
 def _draw_examples(
-    strip: Axes, histogram: Axes, scores: NDArray[np.float64], images: NDArray[np.uint8]
+    strip: Axes,
+    histogram: Axes,
+    scores: NDArray[np.float64],
+    shown: NDArray[np.float64],
+    images: NDArray[np.uint8],
 ) -> None:
-    """Show the images at the quantiles in a row and tie them to their place below."""
+    """Show the images at the quantiles in a row and tie them to where their scores are shown."""
     pitch = (WIDTH - LEFT - RIGHT) / len(QUANTILES)
     size = min(STRIP - CAPTION, pitch - 0.08)
     top_edge = histogram.get_xaxis_transform()  # scores in x, 0 to 1 over the height in y
@@ -128,7 +172,7 @@ def _draw_examples(
         strip.text(
             middle,
             STRIP - size - 0.04,
-            f"{quantile:.0%}\n{scores[index]:.2f}".replace("-", "−"),
+            f"{quantile:.0%}\n{_score_text(scores[index])}",
             ha="center",
             va="bottom",
             fontsize=10,
@@ -137,14 +181,14 @@ def _draw_examples(
         strip.add_artist(
             ConnectionPatch(
                 (middle, STRIP + 0.03),
-                (scores[index], 1.0),
+                (shown[index], 1.0),
                 strip.transData,
                 top_edge,
                 color="#606060",
                 linewidth=0.8,
             )
         )
-        histogram.axvline(scores[index], color="black", linewidth=0.9, linestyle=":")
+        histogram.axvline(shown[index], color="black", linewidth=0.9, linestyle=":")
     strip.text(
         -0.08,
         STRIP - size - 0.04,
@@ -158,20 +202,17 @@ def _draw_examples(
     strip.set_axis_off()
 
 
-def _draw_classes(axes: Axes, groups: dict[str, NDArray[np.float64]], colour: str) -> None:
+def _draw_classes(
+    axes: Axes, frame: pd.DataFrame, names: list[str], colour: str, log: bool
+) -> None:
     """Draw a box for each class: the middle half, the median, and 5 to 95%."""
-    axes.boxplot(
-        list(groups.values()),
-        orientation="horizontal",
-        whis=(5, 95),
-        widths=0.6,
-        showfliers=False,
-        patch_artist=True,
-        tick_labels=[shorten(name, 13) for name in groups],
-        boxprops={"facecolor": colour, "alpha": 0.5},
-        medianprops={"color": "black", "linewidth": 1.5},
-    )
-    axes.invert_yaxis()
+    load_seaborn().boxplot(
+        frame, x="score", y="class", order=names, orient="h", whis=(5, 95), width=0.6,
+        showfliers=False, color=colour, saturation=1, log_scale=(log, False), ax=axes,
+        boxprops={"alpha": 0.5}, medianprops={"color": "black", "linewidth": 1.5},
+    )  # fmt: skip
+    axes.set(ylabel="")
+    axes.set_yticks(range(len(names)), [shorten(name, 13) for name in names])
 
 
 def _check(scores: ArrayLike, images: NDArray[np.uint8]) -> NDArray[np.float64]:

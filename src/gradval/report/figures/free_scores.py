@@ -5,17 +5,23 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from gradval.report.figures.labels import (
+from gradval.report.figures.accuracy import MARKERS
+from gradval.report.figures.colours import score_colours
+from gradval.report.figures.style import (
+    check_columns,
+    load_seaborn,
+    new_figure,
+    note_height,
+    style,
+)
+from gradval.report.labels import (
     dataset_label,
     model_label,
     privacy_label,
     privacy_order,
-    score_colours,
     score_label,
 )
-from gradval.report.figures.style import check_columns, new_figure, note_height, style
 
 COLUMNS = (
     "dataset",
@@ -28,7 +34,7 @@ COLUMNS = (
     "overlap",
     "chance",
 )
-GROUP = 0.8  # width of the bars of one privacy level, whose distance is 1
+GROUP = 0.8  # width of the marks of one privacy level, whose distance is 1
 HEADROOM = 1.04  # above the largest possible value
 
 
@@ -38,8 +44,8 @@ def plot_free_scores(
 ) -> Figure:
     """Chart the agreement of free with exact scores, in a column of panels for each model.
 
-    A bar is the mean over seeds, a point a seed, and a black line how well the exact scores of two
-    seeds agree; the dashed line is the overlap of random selections.
+    A large mark is the mean over seeds, a small dot a seed, and a black line how well the exact
+    scores of two seeds agree; the dashed line is the overlap of random selections.
 
     Args:
         agreement: rows of `free_scores.csv`: dataset, model, privacy and the columns of
@@ -79,32 +85,39 @@ def plot_free_scores(
 def _draw_panel(
     axes: Axes, rows: pd.DataFrame, statistic: str, levels: list[str], colours: dict[str, str]
 ) -> None:
+    width = GROUP / len(colours)
+    seaborn = load_seaborn()
+    free = rows[rows["compared"] == "free"]
+    common = {
+        **{"x": "privacy", "y": statistic, "hue": "score", "order": levels, "ax": axes},
+        **{"hue_order": list(colours), "legend": False},
+    }
+    for key, part in rows[rows["compared"] != "free"].groupby(["privacy", "score"]):
+        level, score = map(str, key)
+        place = levels.index(level) + (list(colours).index(score) + 0.5) * width - GROUP / 2
+        ends = (place - 0.45 * width, place + 0.45 * width)
+        axes.plot(ends, [part[statistic].mean()] * 2, color="black", linewidth=2.5, zorder=1)
+    seaborn.pointplot(
+        free, palette=colours, dodge=GROUP - width, errorbar=None, linestyle="none",
+        markers=list(MARKERS[: len(colours)]), markersize=9, zorder=2, **common,
+    )  # fmt: skip
+    seaborn.stripplot(
+        free, dodge=True, jitter=False, size=4.5, palette=["white"] * len(colours),
+        edgecolor="black", linewidth=1, zorder=3, **common,
+    )  # fmt: skip
     axes.grid(axis="y")
     axes.tick_params(axis="x", length=0)
-    width = GROUP / len(colours)
-    for key, part in rows.groupby(["privacy", "score", "compared"]):
-        level, score, compared = map(str, key)
-        place = levels.index(level) + (list(colours).index(score) + 0.5) * width - GROUP / 2
-        values, mean = part[statistic], part[statistic].mean()
-        if compared != "free":
-            ends = (place - width / 2, place + width / 2)
-            axes.plot(ends, (mean, mean), color="black", linewidth=2.5, zorder=4)
-            continue
-        axes.bar(place, mean, 0.9 * width, color=colours[score])
-        axes.plot(
-            [place] * len(values),
-            values,
-            "o",
-            color="white",
-            markeredgecolor="black",
-            markersize=4.5,
-            zorder=5,
-        )
+    axes.set(xlabel="", ylabel="")
 
 
 def _legend(colours: dict[str, str]) -> list[Artist]:
     return [
-        *(Patch(facecolor=colour, label=score_label(name)) for name, colour in colours.items()),
+        *(
+            Line2D([], [], marker=marker, markersize=9, linestyle="", color=colour, label=label)
+            for marker, colour, label in zip(
+                MARKERS, colours.values(), map(score_label, colours), strict=False
+            )
+        ),
         Line2D([], [], marker="o", color="white", markeredgecolor="black", label="one seed"),
         Line2D([], [], color="black", linewidth=2.5, label="exact scores of two seeds"),
         Line2D([], [], color="#606060", linewidth=0.8, linestyle="--", label="chance"),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
-from gradval.report.figures.labels import COMMON_COLOUR, shorten
+from gradval.report.figures.colours import COMMON_COLOUR, GREY
 from gradval.report.figures.sheet import (
     CAPTIONED_HEIGHT,
     SHEET_HEIGHT,
@@ -20,9 +20,8 @@ from gradval.report.figures.sheet import (
     draw_sheet,
     place,
 )
-from gradval.report.figures.statistics_table import statistics_table
+from gradval.report.figures.statistics_table import footnotes, statistics_table
 from gradval.report.figures.style import (
-    GREY,
     MARGIN,
     WIDTH,
     check_images,
@@ -33,6 +32,7 @@ from gradval.report.figures.style import (
     title_height,
 )
 from gradval.report.figures.summary import summarise
+from gradval.report.labels import shorten
 
 MAX_CLASSES = 12  # rows for which the chart of class counts has room
 
@@ -105,21 +105,24 @@ def plot_selection_pair(
             (images_b, index_b, titles[1], _labels(classes_b)),
         )
     )
-    rows = statistics_table(summarise(statistics, pairing), paper or {}, len(index_a), pairing)
-    return _draw(sides, names, rows, len(common), title, note)
+    summaries = summarise(statistics, pairing)
+    rows = statistics_table(summaries, paper or {}, len(index_a), pairing)
+    notes = footnotes(summaries, paper or {}, images_a.shape[1:])
+    return _draw(sides, names, rows, notes, len(common), title, note)
 
 
 def _draw(
     sides: tuple[Sheet, ...],
     names: list[str] | None,
     rows: list[list[str]],
+    notes: list[str],
     common: int,
     title: str,
     note: str,
 ) -> Figure:
     """Lay out all parts from top to bottom; all have their size in inches."""
     side_title = SIDE_TITLE * (1 + max(side.title.count("\n") for side in sides))
-    table = LINE * len(rows)
+    table = LINE * (len(rows) + len(notes))
     top = title_height(title)
     sheet = CAPTIONED_HEIGHT if names else SHEET_HEIGHT
     height = top + side_title + sheet + LEGEND + table + (note_height(note) or MARGIN)
@@ -140,7 +143,7 @@ def _draw(
         loc="center",
         bbox_to_anchor=(0.5, 1 - (top + LEGEND / 2) / height),
     )
-    _draw_table(place(figure, MARGIN, top + LEGEND, WIDTH - 2 * MARGIN, table), rows)
+    _draw_table(place(figure, MARGIN, top + LEGEND, WIDTH - 2 * MARGIN, table), rows, notes)
     draw_note(figure, note)
     return figure
 
@@ -186,8 +189,11 @@ def _draw_counts(figure: Figure, sides: Sequence[Sheet], names: list[str], top: 
                 )
 
 
-def _draw_table(axes: Axes, rows: list[list[str]]) -> None:
-    """Write a table into axes in inches: names to the left, all else centred on its column."""
+def _draw_table(axes: Axes, rows: list[list[str]], notes: list[str]) -> None:
+    """Write a table and its footnotes into axes in inches.
+
+    Names stand to the left, all else is centred on its column.
+    """
     # Not Axes.table, which rescales itself whenever it is drawn: two files would differ.
     for number, row in enumerate(rows):
         middle = (number + 0.5) * LINE
@@ -195,8 +201,11 @@ def _draw_table(axes: Axes, rows: list[list[str]]) -> None:
         for column, (x, text) in enumerate(zip(COLUMNS[len(row) - 1], row[1:], strict=True)):
             weight = "bold" if number and not column else "normal"
             axes.text(x, middle, text, ha="center", va="center", fontsize=10, weight=weight)
+    for number, note in enumerate(notes, len(rows)):
+        middle = (number + 0.5) * LINE
+        axes.text(0.02, middle, note, ha="left", va="center", fontsize=10, style="italic")
     axes.plot(axes.get_xlim(), [LINE, LINE], color="#808080", linewidth=0.8)
-    axes.set(xlim=(0, WIDTH - 2 * MARGIN), ylim=(LINE * len(rows), 0))
+    axes.set(xlim=(0, WIDTH - 2 * MARGIN), ylim=(LINE * (len(rows) + len(notes)), 0))
 
 
 def _check_sides(

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from gradval.report.figures.labels import COMMON_COLOUR, shorten
+from gradval.report.figures.colours import COMMON_COLOUR
 from gradval.report.figures.style import show_image
+from gradval.report.labels import shorten
 
 # In inches.
 SIDE_TITLE = 0.24  # a line of the title of a sheet

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Mapping
 
-from gradval.report.figures.labels import statistic_label
-from gradval.report.figures.summary import Summary, check_overlap
+from gradval.report.figures.summary import StatisticSummary, check_overlap
+from gradval.report.labels import statistic_label
 
+TINY = 16  # pixels of the longer side, up to which statistics of pixels tell next to nothing
 PAIR_STATISTICS = ("overlap", "ssim_matched", "bhattacharyya", "spearman")
 
 
 def statistics_table(
-    summaries: Mapping[str, Summary], paper: Mapping[str, float], k: int, pairing: str
+    summaries: Mapping[str, StatisticSummary], paper: Mapping[str, float], k: int, pairing: str
 ) -> list[list[str]]:
     """The table below the images as text: its header and a row for each statistic.
 
@@ -48,12 +49,50 @@ def statistics_table(
     return table
 
 
+def footnotes(
+    summaries: Mapping[str, StatisticSummary],
+    paper: Mapping[str, float],
+    image_shape: tuple[int, ...],
+) -> list[str]:
+    """What a reader of the table must know about its statistics.
+
+    Args:
+        summaries, paper: as for `statistics_table`.
+        image_shape: (C, H, W) of the images.
+    """
+    notes = []
+    if is_tiny(image_shape):
+        notes.append(
+            f"SSIM and Bhattacharyya distance are not informative at {size_text(image_shape)}: "
+            f"by chance {_number('ssim_matched', summaries['ssim_matched'].chance)} and "
+            f"{_number('bhattacharyya', summaries['bhattacharyya'].chance)}."
+        )
+    if "bhattacharyya" in paper:
+        notes.append(
+            "The paper does not define its Bhattacharyya distance: its "
+            f"{_paper_number('bhattacharyya', paper['bhattacharyya'])} cannot be set against ours, "
+            "for which values near 0.9 are out of reach."
+        )
+    return notes
+
+
+def is_tiny(image_shape: tuple[int, ...]) -> bool:
+    """Whether images are too small for SSIM and Bhattacharyya distance to tell them apart."""
+    return max(image_shape[1:]) <= TINY
+
+
+def size_text(image_shape: tuple[int, ...]) -> str:
+    """The size of images in words: "8 × 8 pixels"."""
+    height, width = image_shape[1:]
+    return f"{width} × {height} pixels"
+
+
 def _alike(name: str) -> str:
     """Which values mean that the selections are alike: those that are high or low."""
     return "↓" if name == "bhattacharyya" else "↑"
 
 
-def _measured(name: str, summary: Summary) -> str:
+def _measured(name: str, summary: StatisticSummary) -> str:
     defined = [value for value in summary.values if not math.isnan(value)]
     text = _number(name, summary.mean)
     if len(defined) > 1:

@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class StatisticSummary:
     """One statistic of one comparison.
 
     Attributes:
@@ -48,7 +48,7 @@ class Summary:
         return sum(known) / len(known) if known else math.nan
 
 
-def summarise(statistics: pd.DataFrame, pairing: str = "same seed") -> dict[str, Summary]:
+def summarise(statistics: pd.DataFrame, pairing: str = "same seed") -> dict[str, StatisticSummary]:
     """Summarise the rows of one comparison.
 
     Args:
@@ -78,7 +78,7 @@ def summarise(statistics: pd.DataFrame, pairing: str = "same seed") -> dict[str,
     summaries = {}
     for name, rows in chosen.groupby("statistic", sort=False):
         means = rows[["value", "chance", "chance_low", "chance_high"]].mean()
-        summaries[str(name)] = Summary(
+        summaries[str(name)] = StatisticSummary(
             values=tuple(float(value) for value in rows["value"]),
             mean=float(means["value"]),
             chance=float(means["chance"]),
@@ -90,7 +90,7 @@ def summarise(statistics: pd.DataFrame, pairing: str = "same seed") -> dict[str,
     return summaries
 
 
-def check_overlap(summary: Summary, k: int) -> None:
+def check_overlap(summary: StatisticSummary, k: int) -> None:
     """Raise ValueError if selections of k images cannot have such an overlap."""
     largest = max(summary.values)
     if largest > k:
