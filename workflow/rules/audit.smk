@@ -37,7 +37,7 @@ rule build_audit:
             "results/audit.html",
             caption="../report/audit.rst",
             category="Privacy",
-            labels={"runs": "audit"},
+            labels={"table": "Empirical privacy audit"},
         ),
     log:
         "logs/build_audit.log",

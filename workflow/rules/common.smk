@@ -5,6 +5,7 @@ from snakemake.utils import validate
 
 from gradval.study import checks as study_checks, experiments as study, names
 from gradval.data.class_names import OF_SOURCE
+from gradval.report.labels import figure_label
 from gradval.runtime.code import code_digest
 from gradval.study.config_errors import explain
 
@@ -201,11 +202,19 @@ def figure_inputs(wildcards):
             "store": store_of(setting.dataset),
         }
     comparisons = study.figure_comparisons(config, name)
-    inputs = {"statistics": comparison_files(comparisons, "statistics.csv")}
+    inputs = {
+        "statistics": comparison_files(comparisons, "statistics.csv"),
+        "store": store_of(COMPARISONS[comparisons[0]].a.setting.dataset),
+    }
     if config["figures"][name]["kind"] == "pair":
         inputs["selections"] = comparison_files(comparisons, "selections.csv")
-        inputs["store"] = store_of(COMPARISONS[comparisons[0]].a.setting.dataset)
     return inputs
+
+
+def figure_report_labels(wildcards):
+    """What the report calls a figure, by which it also sorts."""
+    name = wildcards.figure
+    return {"figure": figure_label(name), "shows": config["figures"][name]["title"]}
 
 
 def figure_definition(wildcards):

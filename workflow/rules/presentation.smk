@@ -7,7 +7,7 @@ rule collect_runs:
             "results/runs/{kind}_ledger.html",
             caption="../report/ledger.rst",
             category="Privacy",
-            labels={"runs": "{kind}"},
+            labels={"table": "Privacy ledger of {kind} runs"},
         ),
     log:
         "logs/collect_runs/{kind}.log",
@@ -34,7 +34,7 @@ rule plot_figure:
             "results/figures/{figure}.png",
             caption="../report/figure.rst",
             category="Figures",
-            labels={"figure": "{figure}"},
+            labels=figure_report_labels,
         ),
         pdf="results/figures/{figure}.pdf",
     log:
@@ -50,6 +50,7 @@ rule plot_figure:
         definition=figure_definition,
         paper=paper_values,
         k=config["selection"]["k"],
+        pearson_top=config["selection"]["pearson_top"],
         scale=config["selection"]["scale"],
         code=digest("plot_figure"),
     message:
@@ -61,12 +62,13 @@ rule plot_figure:
 rule plot_learning_curves:
     input:
         metrics=full_runs("metrics.csv"),
+        labels=expand(f"{DATA}/test_labels.npy", dataset=config["grid"]["datasets"]),
     output:
         png=report(
             "results/figures/learning_curves.png",
             caption="../report/learning_curves.rst",
             category="Figures",
-            labels={"figure": "learning curves"},
+            labels={"figure": "Learning curves"},
         ),
         pdf="results/figures/learning_curves.pdf",
     log:
@@ -95,7 +97,7 @@ rule compare_free_scores:
             "results/figures/free_scores.png",
             caption="../report/free_scores.rst",
             category="Figures",
-            labels={"figure": "free scores"},
+            labels={"figure": "Free scores"},
         ),
         pdf="results/figures/free_scores.pdf",
     log:

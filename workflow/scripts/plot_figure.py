@@ -6,14 +6,17 @@ import pandas as pd
 
 from gradval.data.store import open_store
 from gradval.report.figures import (
-    dataset_label,
-    model_label,
     plot_consistency,
     plot_extremes,
     plot_score_distribution,
     plot_selection_pair,
-    privacy_label,
     save_figure,
+)
+from gradval.report.labels import (
+    any_label,
+    dataset_label,
+    model_label,
+    privacy_label,
     score_label,
 )
 from gradval.runtime.jobs import job
@@ -22,52 +25,56 @@ from gradval.selection import select
 
 def note(stand_ins):
     """Who plays the paper's parts, for the foot of a figure."""
-    parts = [
-        f"{model_label(dataset_label(player))} for {model_label(dataset_label(name))}"
-        for name, player in stand_ins.items()
-    ]
+    parts = [f"{any_label(player)} for {any_label(name)}" for name, player in stand_ins.items()]
     return "Stand-in: " + ", ".join(parts) if parts else ""
 
 
 def describe(dataset, side, class_name=None):
-    """A side in words, as "VoG, ResNet-18, ε = 1 (digits, class 0)"."""
+    """A side in two lines, as "VoG, ResNet-18, ε = 1" and "digits, class 0"."""
     where = dataset_label(dataset) + (f", class {class_name}" if class_name else "")
     names = (score_label(side["score"]), model_label(side["model"]), privacy_label(side["privacy"]))
-    return f"{', '.join(names)} ({where})"
+    return f"{', '.join(names)}\n{where}"
+
+
+def describe_run(dataset, model, privacy, class_name=None):
+    """A run in one line, as "ResNet-18, ε = 4, digits"."""
+    where = f", class {class_name}" if class_name else ""
+    return f"{model_label(model)}, {privacy_label(privacy)}, {dataset_label(dataset)}{where}"
 
 
 def distribution(files, definition, common):
     dataset, model, privacy = definition["setting"]
     store = open_store(Path(files.store[0]).parent)
     table = pd.read_parquet(files.scores[0])
-    side = {"score": definition["score"], "model": model, "privacy": privacy}
+    run = describe_run(dataset, model, privacy)
     return plot_score_distribution(
         table[f"{definition['score']}_normalised"].to_numpy(),
         store.train.images,
         score=definition["score"],
         labels=store.train.labels,
         class_names=store.classes,
-        log_y=True,
-        **{**common, "title": f"{definition['title']}: {describe(dataset, side)}"},
+        **{**common, "title": f"{definition['title']}: {run}"},
     )
 
 
 def extremes(files, definition, common):
     dataset, model, privacy = definition["setting"]
     store = open_store(Path(files.store[0]).parent)
-    side = {"score": definition["score"], "model": model, "privacy": privacy}
     suffix = "_normalised" if snakemake.params.scale == "normalised" else ""
     scores = pd.read_parquet(files.scores[0])[definition["score"] + suffix]
     labels, class_name = store.train.labels, definition.get("class")
     within = None if class_name is None else labels == store.class_index(class_name)
+    run = describe_run(dataset, model, privacy, class_name)
     ends = [select(scores, snakemake.params.k, largest, within) for largest in (True, False)]
     names = [[store.classes[label] for label in labels[chosen]] for chosen in ends]
     return plot_extremes(
         *(store.train.images[chosen] for chosen in ends),
         names_largest=names[0],
         names_smallest=names[1],
-        titles=tuple(f"{end} {score_label(side['score'])}" for end in ("largest", "smallest")),
-        **{**common, "title": f"{definition['title']}: {describe(dataset, side, class_name)}"},
+        titles=tuple(
+            f"{end} {score_label(definition['score'])}" for end in ("largest", "smallest")
+        ),
+        **{**common, "title": f"{definition['title']}: {run}"},
     )
 
 
@@ -109,10 +116,16 @@ def agreement(files, definition, common):
     for path, comparison in zip(files.statistics, definition["sides"].values(), strict=True):
         tables.append(pd.read_csv(path).assign(score=comparison["a"]["score"]))
     first = next(iter(definition["sides"].values()))
+    store = open_store(Path(files.store[0]).parent)
+    name = first["class_name"]
+    candidates = store.train.labels == store.class_index(name) if name else store.train.labels >= 0
     return plot_consistency(
         pd.concat(tables),
         sides=tuple(privacy_label(first[side]["privacy"]) for side in ("a", "b")),
         k=snakemake.params.k,
+        candidates=int(candidates.sum()),
+        pearson_top=snakemake.params.pearson_top,
+        image_shape=store.image_shape,
         **common,
     )
 

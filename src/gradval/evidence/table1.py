@@ -17,6 +17,8 @@ from gradval.study.experiments import epsilon_of, removal_order
 EPSILONS = ("epsilon_kept", "epsilon_removed")
 
 Paper = Mapping[tuple[str, str], float]
+
+
 def table1(runs: pd.DataFrame) -> pd.DataFrame:
     """Compute Table 1, one row a privacy level and removal.
 

@@ -227,9 +227,7 @@ def _numbers(found: Measurement) -> dict[str, float]:
     return row
 
 
-def _reading(
-    claim: Claim, found: Measurement, verdict: str, labels: Labels
-) -> str:
+def _reading(claim: Claim, found: Measurement, verdict: str, labels: Labels) -> str:
     """What was found, as one sentence."""
     others = claim.rule.others if claim.rule else ()
     label = labels([*found.others, *others, *found.where])

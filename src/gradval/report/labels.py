@@ -184,6 +184,16 @@ def _parts(definition: Mapping[str, Any], selected: str = "") -> list[str]:
     ]
 
 
+def figure_label(name: str) -> str:
+    """A figure in print: "Figure 10" for "figure10"; other names stay as they are.
+
+    Short numbers are led by a second space, of which a page shows one: where labels are sorted
+    letter by letter (in Snakemake's report), figure 2 precedes figure 10.
+    """
+    match = re.fullmatch(r"figure(\d+)", name)
+    return f"Figure {match[1]:>2}" if match else name
+
+
 def shorten(name: str, length: int) -> str:
     """A name cut to the width of `length` characters, an ellipsis taking that of two."""
     return name if len(name) <= length else name[: length - 2].rstrip() + "…"

@@ -105,8 +105,7 @@ def scorecard_tables(
     )
     quoted = {claim["id"]: claim for claim in claims.fillna("").astype(str).to_dict("records")}
     rows = pd.DataFrame(
-        _row(record, quoted.get(record["id"], {}), ran or Ran())
-        for record in _records(scorecard)
+        _row(record, quoted.get(record["id"], {}), ran or Ran()) for record in _records(scorecard)
     )
     meanings = [f"{name}: {meaning}." for name, meaning in MEANINGS.items()]
     return [
@@ -135,9 +134,7 @@ def verdict_cell(verdict: str) -> Cell:
     return Cell(verdict, sign=sign, tone=tone, dashed=verdict.endswith(STAND_IN))
 
 
-def _row(
-    row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran
-) -> dict[str, str | Cell]:
+def _row(row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran) -> dict[str, str | Cell]:
     interval = "" if math.isnan(row["low"]) else f"[{_number(row['low'])}, {_number(row['high'])}]"
     place = "section " + row["section"].replace("Fig.", "Figure ").replace("/", ", ")
     setting = _paper_setting(row, claim)

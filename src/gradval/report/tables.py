@@ -57,7 +57,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, and what stands in it: words or sentences to the left, numbers to the right."""
+    """A column: its heading, and whether words, sentences or numbers stand in it."""
 
     name: str
     kind: Kind = "text"

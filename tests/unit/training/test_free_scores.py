@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from gradval.report.figures import plot_free_scores
-from gradval.report.figures.labels import SCORE_COLOURS
+from gradval.report.figures.colours import SCORE_COLOURS
 from gradval.selection.free_score_agreement import free_score_agreement
 
 N = 40
@@ -69,14 +69,25 @@ def test_figure_shows_means_seeds_and_what_two_seeds_share() -> None:
     upper, lower = figure.axes
     assert [text.get_text() for text in lower.get_xticklabels()] == ["non-private", "ε = 1"]
     for axes, means in ((upper, [0, 1]), (lower, [5, 10])):
-        bars = sorted(axes.patches, key=lambda bar: bar.get_x())
-        assert [bar.get_height() for bar in bars] == pytest.approx(means * 2)
-        colours = [to_hex(bar.get_facecolor()) for bar in bars]
-        assert [c.upper() for c in colours] == [SCORE_COLOURS[s] for s in ("loss", "vog")] * 2
+        drawn = [
+            (float(x), float(y), line.get_color())
+            for line in axes.lines
+            if line.get_markersize() == 9
+            for x, y in line.get_xydata()
+        ]
+        assert [y for _, y, _ in sorted(drawn)] == pytest.approx(means * 2)
+        colours = [to_hex(colour).upper() for _, _, colour in sorted(drawn)]
+        assert colours == [SCORE_COLOURS[score] for score in ("loss", "vog")] * 2
+        # Seeds and the agreement of two seeds stand above and below the mark of their score.
+        places = {round(x, 6) for x, _, _ in drawn}
+        offsets = np.concatenate([c.get_offsets() for c in axes.collections])
+        assert {round(float(x), 6) for x in offsets[:, 0]} == places
+        lines = [line for line in axes.lines if line.get_linewidth() == 2.5]
+        assert {round(float(np.mean(line.get_xdata())), 6) for line in lines} == places
     marks = [line for line in lower.lines if line.get_linewidth() == 2.5]
     assert sorted(line.get_ydata()[0] for line in marks) == [6, 6, 10, 10]
-    points = [line.get_ydata() for line in lower.lines if line.get_marker() == "o"]
-    assert sorted(map(list, points)) == [[10, 0]] * 2 + [[10, 10]] * 2
+    points = np.concatenate([collection.get_offsets() for collection in lower.collections])
+    assert sorted(points[:, 1]) == [0, 0, 10, 10, 10, 10, 10, 10]
     (chance,) = (line for line in lower.lines if line.get_linestyle() == "--")
     assert chance.get_ydata()[0] == 10**2 / N
     assert lower.get_ylim()[0] == 0 and lower.get_ylim()[1] > 10

@@ -24,7 +24,7 @@ from gradval.report.labels import (
 from gradval.study.experiments import score_of
 
 MARKERS = ("o", "s", "D", "^", "v", "X", "P", "*")
-DASHES = ((4, 2), "", (1, 1.2), (6, 1.5, 1, 1.5), (3, 1, 1, 1, 1, 1))  # by place among the levels
+DASHES = ((7, 2), (5, 1.5, 1, 1.5), (2.5, 1.2), (4, 1, 1, 1, 1, 1))  # of private levels in turn
 Fill = Literal["full", "none"]
 GROUP = 0.72  # width of the points of one privacy level, whose distance is 1
 LINK = "#8C8C8C"
@@ -83,7 +83,7 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
             edgecolor="black" if fill == "full" else colour, linewidth=0.8 if fill == "full" else 2,
         )  # fmt: skip
         seaborn.scatterplot(
-            part, x="place", y="percent", marker="o", s=20, ax=axes, zorder=4, color="white",
+            part, x="place", y="percent", marker="o", s=16, ax=axes, zorder=4, color="white",
             edgecolor="black", linewidth=0.9,
         )  # fmt: skip
     axes.set_xticks(range(len(levels)), [privacy_label(level) for level in levels])
@@ -99,13 +99,16 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
         )
         for name in removals
     ]  # fmt: skip
-    legend = figure.legend(handles=handles, loc="outside right upper", title="mean, removed by")
-    figure.legend(
-        handles=_pairing_legend(colours["random"] if "random" in removals else None),
-        loc="outside right lower",
-    )
-    legend.set_in_layout(True)
+    handles += _pairing_legend(colours["random"] if "random" in removals else None)
+    _legend_beside(axes, handles, "mean, removed by")
     return figure
+
+
+def _legend_beside(axes: Axes, handles: list[Line2D], title: str) -> None:
+    """A legend to the right of axes, which the title of the figure does not reach."""
+    axes.legend(
+        handles=handles, title=title, loc="upper left", bbox_to_anchor=(1.01, 1.02), borderpad=0
+    )
 
 
 def _pairing_legend(random: str | None) -> list[Line2D]:
@@ -114,7 +117,9 @@ def _pairing_legend(random: str | None) -> list[Line2D]:
                markeredgecolor="black", markersize=5, label="one seed"),
     ]  # fmt: skip
     if random:
-        handles.append(Line2D([], [], color=random, linestyle="--", label="mean of\nrandom removal"))
+        handles.append(
+            Line2D([], [], color=random, linestyle="--", label="mean of\nrandom removal")
+        )
     return handles
 
 
@@ -170,7 +175,7 @@ def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "
         handles.append(
             Line2D([], [], color="black", linestyle=":", label="always the most\nfrequent class")
         )
-    figure.legend(handles=handles, loc="outside right upper", title="privacy")
+    _legend_beside(grid[columns - 1], handles, "privacy")
     return figure
 
 
@@ -200,8 +205,8 @@ def _privacy_looks(levels: list[str]) -> tuple[dict[str, str], dict[str, tuple[f
     private = [level for level in levels if level != "nonprivate"]
     shades = colormaps["viridis"](np.linspace(0.1, 0.85, len(private)))
     colours = {level: to_hex(shade) for level, shade in zip(private, shades, strict=True)}
-    dashes = {level: DASHES[1 + i % (len(DASHES) - 1)] for i, level in enumerate(private)}
-    return {"nonprivate": "black", **colours}, {"nonprivate": DASHES[0], **dashes}
+    dashes = {level: DASHES[i % len(DASHES)] for i, level in enumerate(private)}
+    return {"nonprivate": "black", **colours}, {"nonprivate": "", **dashes}
 
 
 def _check(frame: pd.DataFrame, keys: list[str]) -> None:

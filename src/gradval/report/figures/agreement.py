@@ -33,6 +33,7 @@ def plot_consistency(
     sides: tuple[str, str] = ("non-private", "private"),
     k: int = 25,
     candidates: int | None = None,
+    pearson_top: int | None = None,
     image_shape: tuple[int, ...] | None = None,
     panels: Sequence[str] = PANELS,
     pairing: str = "same seed",
@@ -51,6 +52,7 @@ def plot_consistency(
         sides: what the sides a and b of these comparisons are.
         k: size of the selections, at which overlap ends.
         candidates: how many samples they are chosen from.
+        pearson_top: how many samples the correlation of the top is about.
         image_shape: (C, H, W) of the images; tiny ones make SSIM and Bhattacharyya say nothing.
         panels: statistics to show.
         pairing: which pairs of seeds the dots are about, as for `summarise`.
@@ -77,6 +79,8 @@ def plot_consistency(
     for panel, label, ax in zip(panels, labels, axes, strict=True):
         _draw_panel(ax, {name: summaries[name][panel] for name in names}, panel, k)
         heading = label.replace(" (", "\n(")
+        if pearson_top:
+            heading = heading.replace("(top of", f"(top {pearson_top:,} of")
         if panel == "overlap":
             of = f"\nof {candidates:,} images" if candidates else ""
             heading = f"Overlap of {k} selected{of}"
@@ -87,7 +91,9 @@ def plot_consistency(
         ax.set_title(heading, fontsize=11)
     axes[0].set_yticks(range(len(names)), [score_label(name) for name in names])
     axes[0].set_ylim(len(names) - 0.5, -0.5)
-    count = max(len(summary.values) for of_score in summaries.values() for summary in of_score.values())
+    count = max(
+        len(summary.values) for of_score in summaries.values() for summary in of_score.values()
+    )
     figure.legend(
         handles=_legend(count, pairing),
         loc="lower center",
@@ -97,9 +103,7 @@ def plot_consistency(
     return figure
 
 
-def _draw_panel(
-    axes: Axes, summaries: Mapping[str, StatisticSummary], panel: str, k: int
-) -> None:
+def _draw_panel(axes: Axes, summaries: Mapping[str, StatisticSummary], panel: str, k: int) -> None:
     names = list(summaries)
     for row, summary in enumerate(summaries.values()):
         low, high = summary.chance_low, summary.chance_high
@@ -155,7 +159,7 @@ def _interval(values: pd.Series) -> tuple[float, float]:
 def _legend(count: int, pairing: str) -> list[Artist]:
     seeds = "seeds" if pairing == "same seed" else "pairs of seeds"
     one = "one seed" if pairing == "same seed" else "one pair of seeds"
-    mean = f"mean of {count} {seeds}, 95% confidence" if count > 1 else "one seed"
+    mean = f"mean of {count} {seeds}, 95% interval" if count > 1 else "one seed"
     return [
         Line2D([], [], color="#606060", marker="o", markersize=9, linewidth=2, label=mean),
         Line2D([], [], marker="o", color="white", markeredgecolor="black", markersize=5, label=one),

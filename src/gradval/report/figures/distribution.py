@@ -118,9 +118,7 @@ def _edge(scores: NDArray[np.float64]) -> float | None:
     return float(np.quantile(positive, EDGE))
 
 
-def _axis_label(
-    score: str, scores: NDArray[np.float64], edge: float | None, classes: bool
-) -> str:
+def _axis_label(score: str, scores: NDArray[np.float64], edge: float | None, classes: bool) -> str:
     text = f"normalised {score_label(score)}, from lowest to highest"
     if edge is not None:
         below = int((scores < edge).sum())
@@ -130,8 +128,10 @@ def _axis_label(
 
 def _score_text(value: float) -> str:
     """A score with two significant digits; powers of ten for very small ones."""
-    if value == 0 or abs(value) >= 0.001:
-        digits = 2 if value == 0 else max(0, 1 - math.floor(math.log10(abs(value))))
+    if value == 0:
+        return "0"
+    if abs(value) >= 0.001:
+        digits = max(0, 1 - math.floor(math.log10(abs(value))))
         return f"{value:.{digits}f}".replace("-", "−")
     mantissa, exponent = f"{value:.0e}".split("e")
     return rf"${mantissa}\times10^{{{int(exponent)}}}$"

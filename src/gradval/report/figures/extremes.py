@@ -1,7 +1,5 @@
 """The images with the largest and with the smallest scores of one run, side by side."""
 
-import textwrap
-
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -13,6 +11,7 @@ from gradval.report.figures.sheet import (
     Sheet,
     draw_sheet,
     place,
+    wrap_title,
 )
 from gradval.report.figures.style import (
     MARGIN,
@@ -62,7 +61,7 @@ def plot_extremes(
         if len(names) != len(images):
             raise ValueError(f"{what}: {len(images)} images, but {len(names)} class names")
         nothing = np.zeros(len(images), dtype=bool)
-        sheets.append(Sheet(images, nothing, textwrap.fill(heading, 44), list(names)))
+        sheets.append(Sheet(images, nothing, wrap_title(heading), list(names)))
     top = title_height(title) + SIDE_TITLE * (1 + max(s.title.count("\n") for s in sheets))
     figure = Figure(figsize=(WIDTH, top + CAPTIONED_HEIGHT + (note_height(note) or MARGIN)))
     draw_title(figure, title)

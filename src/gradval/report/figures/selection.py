@@ -1,6 +1,5 @@
 """Figures 2 and 4 to 10: the images that two settings select, side by side."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,6 +18,7 @@ from gradval.report.figures.sheet import (
     Sheet,
     draw_sheet,
     place,
+    wrap_title,
 )
 from gradval.report.figures.statistics_table import footnotes, statistics_table
 from gradval.report.figures.style import (
@@ -96,7 +96,7 @@ def plot_selection_pair(
         Sheet(
             images,
             np.isin(index, common),
-            textwrap.fill(side_title, 44),
+            wrap_title(side_title),
             [names[i] for i in labels] if names else None,
             np.bincount(labels, minlength=len(names)) if names else None,
         )

@@ -1,6 +1,7 @@
 """A contact sheet: selected images in the order of their ranks."""
 
 import math
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from gradval.report.labels import shorten
 # In inches.
 SIDE_TITLE = 0.24  # a line of the title of a sheet
 SHEET_WIDTH = 4.15
+TITLE_WIDTH = 44  # letters of a title that fit above a sheet
 SHEET_HEIGHT, CAPTIONED_HEIGHT = 3.8, 4.2
 CAPTION = 0.2  # height of a class name below its image
 FRAME = 0.035
@@ -39,6 +41,11 @@ class Sheet:
     title: str
     names: list[str] | None = None
     counts: NDArray[np.int64] | None = None
+
+
+def wrap_title(title: str) -> str:
+    """The title of a sheet, broken into lines that fit above it; its own line breaks stay."""
+    return "\n".join(textwrap.fill(line, TITLE_WIDTH) for line in title.split("\n"))
 
 
 def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

@@ -63,9 +63,9 @@ def footnotes(
     notes = []
     if is_tiny(image_shape):
         notes.append(
-            f"SSIM and Bhattacharyya distance are not informative at {size_text(image_shape)}: "
-            f"by chance {_number('ssim_matched', summaries['ssim_matched'].chance)} and "
-            f"{_number('bhattacharyya', summaries['bhattacharyya'].chance)}."
+            f"SSIM and Bhattacharyya distance are not informative at {size_text(image_shape)} "
+            f"(chance: {_number('ssim_matched', summaries['ssim_matched'].chance)} and "
+            f"{_number('bhattacharyya', summaries['bhattacharyya'].chance)})."
         )
     if "bhattacharyya" in paper:
         notes.append(

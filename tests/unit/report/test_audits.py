@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gradval.report.audits import audit_markdown, audit_page, audit_table, verdict
+from gradval.report.audits import TITLE, audit_table, verdict
+from gradval.report.tables import html_page, markdown_text
 from gradval.scores import SCORES
 from gradval.study.checks import check
 from gradval.study.experiments import ConfigError, Setting, audited_settings
@@ -64,15 +65,16 @@ def test_a_wrong_block_is_one_line_that_names_the_key(keys, message):
 
 
 def test_verdicts():
-    assert verdict(AUDIT) == "not refuted"
-    assert verdict(AUDIT | {"claimed_epsilon": 8.0}) == "not refuted, nor could it be"
-    assert verdict(AUDIT | {"refuted": True}).startswith("REFUTED")
+    assert str(verdict(AUDIT)) == "✓ not refuted"
+    assert str(verdict(AUDIT | {"claimed_epsilon": 8.0})) == "– not refuted, nor could it be"
+    assert str(verdict(AUDIT | {"refuted": True})).startswith("✗ refuted")
 
 
 def test_the_table_states_bound_claim_and_confidence_in_every_format():
     table = audit_table([AUDIT, AUDIT | {"privacy": "eps4", "refuted": True}])
-    for text in (audit_markdown(table), audit_page(table)):
-        for part in ("1.000", "0.397", "0.95", "4.272", "REFUTED", "add or remove one sample"):
+    for text in (markdown_text(TITLE, [table]), html_page(TITLE, [table])):
+        for part in ("1.000", "0.397", "0.95", "4.272", "refuted", "add or remove one sample"):
             assert part in text
-    lines = audit_markdown(table).splitlines()
-    assert lines[2].startswith("| digits | resnet9 | eps1 | 0 |") and "eps4" in lines[3]
+    rows = [line for line in markdown_text(TITLE, [table]).splitlines() if "| digits |" in line]
+    assert rows[0].startswith("| digits | ResNet-9 | ε = 1 | 0 | 1.000 | 0.0001 | 0.397 |")
+    assert "ε = 4" in rows[1] and len(rows) == 2
