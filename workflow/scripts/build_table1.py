@@ -5,10 +5,11 @@ import pandas as pd
 from gradval.evidence import read_claims
 from gradval.evidence.table1 import paper_table1, table1
 from gradval.report.figures import plot_table1, save_figure
-from gradval.report.labels import dataset_label, model_label, substitutes_label
+from gradval.report.labels import substitutes_label
 from gradval.report.table1 import write_table1
 from gradval.runtime.jobs import job
 from gradval.study.experiments import stand_in_text
+from gradval.study.names import dataset_label, model_label
 
 with job(snakemake.log[0]):
     runs, output = pd.read_csv(snakemake.input.runs), snakemake.output

@@ -12,15 +12,10 @@ from gradval.report.figures import (
     plot_selection_pair,
     save_figure,
 )
-from gradval.report.labels import (
-    any_label,
-    dataset_label,
-    model_label,
-    privacy_label,
-    score_label,
-)
+from gradval.report.labels import any_label
 from gradval.runtime.jobs import job
 from gradval.selection import select
+from gradval.study.names import dataset_label, model_label, privacy_label, score_label
 
 
 def note(stand_ins):

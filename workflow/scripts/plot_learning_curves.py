@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from gradval.report.figures import plot_learning_curves, save_figure
-from gradval.report.labels import dataset_label, model_label
 from gradval.runtime.jobs import job
-from gradval.study.names import run_key
+from gradval.study.names import dataset_label, model_label, run_key
 
 with job(snakemake.log[0]):
     # What always answering the most frequent class of the test set would get.

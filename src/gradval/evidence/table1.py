@@ -12,7 +12,7 @@ import pandas as pd
 from gradval.evidence.claims import parse_claims
 from gradval.evidence.intervals import by_seed, paired_difference, summarise
 from gradval.evidence.results import checked
-from gradval.study.experiments import epsilon_of, removal_order
+from gradval.study.names import privacy_order, score_order
 
 EPSILONS = ("epsilon_kept", "epsilon_removed")
 
@@ -50,7 +50,7 @@ def table1(runs: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"Table 1 is of one data set and one model, got {found}")
     rows = [
         {**settings.iloc[0], "privacy": privacy, **row}
-        for privacy in sorted(runs["privacy"].unique(), key=lambda name: epsilon_of(name) or 0.0)
+        for privacy in privacy_order(runs["privacy"])
         for row in _level(runs[runs["privacy"] == privacy], privacy)
     ]
     return pd.DataFrame(rows)
@@ -64,7 +64,7 @@ def _level(runs: pd.DataFrame, privacy: str) -> Iterator[dict[str, str | float]]
 
     random = 100 * column("test_accuracy", "random")
     whole = column("training_seconds", "none")
-    for removal in sorted(runs["removal"].unique(), key=removal_order):
+    for removal in score_order(runs["removal"]):
         accuracy = 100 * column("test_accuracy", removal)
         test = summarise(accuracy)
         # Against itself a difference of exactly zero would look like a result.

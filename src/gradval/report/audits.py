@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from gradval.report.labels import dataset_label, model_label, privacy_label
 from gradval.report.tables import Cell, Kind, Table
+from gradval.study.names import dataset_label, model_label, privacy_label
 
 TITLE = "Empirical privacy audit"
 KINDS: Mapping[str, Kind] = dict.fromkeys(

@@ -1,30 +1,21 @@
-"""What names look like in print: the one place from which tables and figures take their words."""
+"""What names look like in print, beyond `gradval.study.names`: statistics, comparisons, figures."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gradval.study.experiments import removal_order, score_of
+from gradval.study.names import (
+    DATASET_LABELS,
+    MODEL_LABELS,
+    SCORE_LABELS,
+    dataset_label,
+    model_label,
+    privacy_from_print,
+    privacy_label,
+    score_label,
+    score_of,
+)
 
-# The four scores of the paper, then the two controls of Table 1; figures keep this order.
-SCORE_LABELS = {
-    "loss": "Loss",
-    "grad_norm": "Gradient norm",
-    "vog": "VoG",
-    "plis": "PLIS",
-    "random": "Random",
-    "none": "No removal",
-}
-MODEL_LABELS = {
-    "resnet9": "ResNet-9",
-    "resnet18": "ResNet-18",
-    "resnet101": "ResNet-101",
-    "resnext101": "ResNeXt-101",
-    "wideresnet50": "WideResNet-50",
-    "wideresnet101": "WideResNet-101",
-}
-DATASET_LABELS = {"cifar10": "CIFAR-10", "cinic10": "CINIC-10", "pppd": "PPPD", "digits": "digits"}
 STATISTIC_LABELS = {
     "overlap": "Overlap",
     "ssim_matched": "SSIM (matched pairs)",
@@ -38,24 +29,6 @@ STATISTIC_LABELS = {
 }
 OF_IMAGES = ("ssim_matched", "ssim_rank", "bhattacharyya")  # statistics that compare pixels
 ACCOUNTANT_LABELS = {"pld": "PLD", "rdp": "RDP", "prv": "PRV"}
-
-_PRIVACY = re.compile(r"eps(\d+(?:\.\d+)?)")
-
-
-def score_label(name: str) -> str:
-    """A score or a control in print; a name without a label of its own stays as it is."""
-    score, released = score_of(name)
-    return SCORE_LABELS.get(score, score) + (", released" if released else "")
-
-
-def model_label(name: str) -> str:
-    """A model in print; a name without a label of its own stays as it is."""
-    return MODEL_LABELS.get(name, name)
-
-
-def dataset_label(name: str) -> str:
-    """A data set in print; a name without a label of its own stays as it is."""
-    return DATASET_LABELS.get(name, name)
 
 
 def accountant_label(name: str) -> str:
@@ -74,55 +47,19 @@ def statistic_label(name: str, sides: tuple[str, str] = ("left", "right")) -> st
     return STATISTIC_LABELS[name].format(a=sides[0], b=sides[1])
 
 
-def privacy_label(name: str) -> str:
-    """A privacy level in print: "ε = 4" for "eps4", "non-private" for "nonprivate".
-
-    Raises:
-        ValueError: the name is not a privacy level.
-    """
-    epsilon = privacy_key(name)
-    return "non-private" if math.isinf(epsilon) else f"ε = {epsilon:g}"
-
-
-def privacy_key(name: str) -> float:
-    """Sort key of a privacy level: non-private first, then ε by value.
-
-    Raises:
-        ValueError: it is neither ``nonprivate`` nor ``eps`` and a number.
-    """
-    if name == "nonprivate":
-        return -math.inf
-    match = _PRIVACY.fullmatch(name)
-    if match is None:
-        raise ValueError(f"unknown privacy level {name!r}; it must be nonprivate or like eps4")
-    return float(match[1])
-
-
-def privacy_order(names: Iterable[str]) -> list[str]:
-    """Distinct privacy levels: non-private first, then ε ascending; ValueError as `privacy_key`."""
-    return sorted(set(names), key=privacy_key)
-
-
-def score_order(names: Iterable[str]) -> list[str]:
-    """Distinct scores: the paper's in its order, then others by name, then the two controls.
-
-    Raw scores stand before released ones.
-    """
-    return sorted(set(names), key=removal_order)
-
-
 def any_label(name: str) -> str:
     """A score, removal, model, data set or privacy level in print, whichever it is.
 
     Names of which this package knows nothing (a user's own, or words) stay as they are.
     """
-    level = name.replace("eps=", "eps")  # the claims table writes eps=4
-    if level == "nonprivate" or _PRIVACY.fullmatch(level):
-        return privacy_label(level)
-    score, _ = score_of(name)
-    if score in SCORE_LABELS:
+    if name in SCORE_LABELS or score_of(name)[1]:
         return score_label(name)
-    return MODEL_LABELS.get(name) or dataset_label(name)
+    if name in MODEL_LABELS or name in DATASET_LABELS:
+        return MODEL_LABELS.get(name) or DATASET_LABELS[name]
+    try:
+        return privacy_label(privacy_from_print(name))
+    except ValueError:
+        return name
 
 
 def substitutes_label(parts: str) -> str:

@@ -5,14 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from gradval.report.labels import (
-    accountant_label,
-    dataset_label,
-    model_label,
-    privacy_label,
-    score_label,
-)
+from gradval.report.labels import accountant_label
 from gradval.report.tables import Table
+from gradval.study.names import dataset_label, model_label, privacy_label, score_label
 
 Row = dict[str, Any]
 TITLE = "Privacy ledger"

@@ -103,7 +103,10 @@ def scorecard_tables(
             "Claims": summary["claims"].astype(str),
         }
     )
-    quoted = {claim["id"]: claim for claim in claims.fillna("").astype(str).to_dict("records")}
+    quoted = {
+        claim["id"]: {str(column): text for column, text in claim.items()}
+        for claim in claims.fillna("").astype(str).to_dict("records")
+    }
     rows = pd.DataFrame(
         _row(record, quoted.get(record["id"], {}), ran or Ran()) for record in _records(scorecard)
     )

@@ -7,16 +7,19 @@ from pathlib import Path
 import pandas as pd
 
 from gradval.evidence.table1 import EPSILONS, Paper
-from gradval.report.labels import (
+from gradval.report.labels import substitutes_label
+from gradval.report.tables import Block, Column, Table, write_tables
+from gradval.study.names import (
+    CONTROLS,
+    NON_PRIVATE,
+    RELEASED,
     dataset_label,
     model_label,
     privacy_label,
     score_label,
+    score_of,
     score_order,
-    substitutes_label,
 )
-from gradval.report.tables import Block, Column, Table, write_tables
-from gradval.study.experiments import CONTROLS, RELEASED, score_of
 
 CAPTION = "Test accuracy after removing the samples with the largest scores and resuming"
 RELEASED_NOTE = (
@@ -111,7 +114,7 @@ def _rows(levels: list[str], removals: list[str], text: Text) -> pd.DataFrame:
         for suffix, kind in (("", ""), (RELEASED, ", released")):
             texts = [text(privacy, removal + suffix) for removal in removals]
             if set(texts) != {EMPTY}:
-                rows.append([_level(privacy) + kind, *texts])
+                rows.append([privacy_label(privacy) + kind, *texts])
     return pd.DataFrame(rows)
 
 
@@ -125,7 +128,7 @@ def _notes(accuracies: pd.DataFrame, substitutes: str) -> list[str]:
     notes = [f"{run}; mean" + (" ± standard deviation" if most > 1 else "") + f" over {seeds}."]
     if accuracies["difference_low"].notna().any():
         notes.append("Differences are paired by seed, with Student's t intervals.")
-    private = accuracies["privacy"] != "nonprivate"
+    private = accuracies["privacy"] != NON_PRIVATE
     by_score = accuracies[private & ~accuracies["removal"].isin(CONTROLS)]
     released = by_score["removal"].str.endswith(RELEASED)
     if not released.all():
@@ -135,11 +138,6 @@ def _notes(accuracies: pd.DataFrame, substitutes: str) -> list[str]:
     if substitutes:
         notes.append(f"Stand-in: {substitutes}; the numbers cannot be compared with the paper's.")
     return notes
-
-
-def _level(privacy: str) -> str:
-    text = privacy_label(privacy)
-    return text[0].upper() + text[1:] if text.startswith("non") else text
 
 
 def _fixed(value: float, decimals: int = 1) -> str:

@@ -18,6 +18,12 @@ from gradval.runtime.files import write_text
 Kind = Literal["text", "prose", "number", "interval"]
 Tone = Literal["", "good", "fair", "poor", "none"]
 
+# Named in full, so that the digest of the code that writes pages counts them.
+PAGE = "templates/page.html.j2"
+PAGE_TABLE = "templates/table.html.j2"
+STYLE = "templates/style.css"
+LATEX_TABLE = "templates/table.tex.j2"
+
 MARKDOWN = str.maketrans({**{c: f"\\{c}" for c in "\\|*<`"}, "\n": " "})
 LATEX = str.maketrans(
     {
@@ -130,7 +136,7 @@ class Table:
 
 def html_page(title: str, tables: Sequence[Table]) -> str:
     """A self-contained page (no network, no script) that holds the tables one below the other."""
-    return _template("page.html.j2").render(title=title, tables=tables)
+    return _template(PAGE).render(title=title, tables=tables, parts=PAGE_TABLE, style=STYLE)
 
 
 def markdown_text(title: str, tables: Sequence[Table]) -> str:
@@ -173,7 +179,7 @@ def latex_table(table: Table, label: str) -> str:
         .relabel_index(headings, axis="columns")
         .to_latex(hrules=True, column_format=alignment)
     )
-    return _template("table.tex.j2").render(table=table, label=label, tabular=tabular.strip())
+    return _template(LATEX_TABLE).render(table=table, label=label, tabular=tabular.strip())
 
 
 def write_tables(
@@ -236,7 +242,7 @@ def _latex(text: object) -> str:
 @cache
 def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gradval.report"),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

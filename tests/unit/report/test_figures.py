@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 
 from gradval.report import figures
 from gradval.report.figures.colours import COMMON_COLOUR, GREY, SCORE_COLOURS, score_colours
-from gradval.report.labels import model_label
+from gradval.study.names import model_label
 
 DIGITS = load_digits()
 IMAGES = np.round(DIGITS.images * 255 / 16).astype(np.uint8)[:, None]
@@ -827,7 +827,7 @@ def test_wrong_input_of_accuracies(plot: Callable[[pd.DataFrame], Figure]) -> No
         (pd.concat([table, table]), "occur twice"),
         (table.assign(test_accuracy=56.6), "between 0 and 1"),
         (table.assign(test_accuracy=np.nan), "between 0 and 1"),
-        (table.assign(privacy="epsilon4").drop_duplicates("seed"), "unknown privacy level"),
+        (table.assign(privacy="epsilon4").drop_duplicates("seed"), "'epsilon4' is not allowed"),
     ):
         with pytest.raises(ValueError, match=message):
             plot(wrong)

@@ -1,9 +1,8 @@
-"""Names in print, and their order."""
+"""Names in print beyond those of `gradval.study.names`."""
 
 import pytest
 
 from gradval.report import labels
-from gradval.study.experiments import CONTROLS
 
 DEFINITION = {
     **{"dataset": "cinic10", "class_name": "bird", "largest": False},
@@ -12,41 +11,18 @@ DEFINITION = {
 }
 
 
-def test_names_in_print() -> None:
-    assert labels.privacy_label("eps4") == "ε = 4"
-    assert labels.privacy_label("eps0.5") == "ε = 0.5"
-    assert labels.privacy_label("nonprivate") == "non-private"
-    assert labels.model_label("resnext101") == "ResNeXt-101"
-    assert labels.model_label("mine") == "mine"
-    assert labels.dataset_label("cinic10") == "CINIC-10"
-    assert labels.score_label("grad_norm") == "Gradient norm"
-    assert labels.score_label("plis_released") == "PLIS, released"
+def test_statistics_in_print() -> None:
     assert labels.statistic_label("pearson_top_b", ("x", "y")) == "Pearson (top of y)"
-    for wrong in ("eps", "eps-1", "4", "epsilon4", "eps4 ", "eps1.", "inf", "eps=4"):
-        with pytest.raises(ValueError, match="nonprivate or like eps4"):
-            labels.privacy_label(wrong)
     with pytest.raises(ValueError, match="unknown statistic 'ssim'"):
         labels.statistic_label("ssim")
 
 
 def test_any_name_in_print() -> None:
-    names = ("eps8", "eps=8", "nonprivate", "vog_released", "none", "resnet9", "pppd", "my scan")
+    names = ("eps8", "eps=8", "non-private", "vog_released", "none", "resnet9", "pppd", "my scan")
     printed = ("ε = 8", "ε = 8", "non-private", "VoG, released", "No removal", "ResNet-9", "PPPD")
     assert [labels.any_label(name) for name in names] == [*printed, "my scan"]
     text = labels.substitutes_label("digits for cifar10; resnet9 for resnext101; 2 for bird")
     assert text == "digits for CIFAR-10; ResNet-9 for ResNeXt-101; 2 for bird"
-
-
-def test_non_private_comes_first_then_epsilon_by_value() -> None:
-    levels = ["eps10", "eps8", "eps0.5", "nonprivate", "eps1", "eps8"]
-    assert labels.privacy_order(levels) == ["nonprivate", "eps0.5", "eps1", "eps8", "eps10"]
-
-
-def test_scores_keep_the_order_of_the_paper() -> None:
-    names = ["none", "zeta", "vog_released", "plis", "loss", "random", "vog"]
-    order = ["loss", "vog", "plis", "vog_released", "zeta", "random", "none"]
-    assert labels.score_order(names) == order
-    assert labels.score_order(["none", "zeta", "vog", "random"])[-2:] == list(CONTROLS)[:2]
 
 
 def test_comparisons_in_words() -> None:

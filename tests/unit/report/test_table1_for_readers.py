@@ -70,7 +70,7 @@ def test_markdown(runs: pd.DataFrame) -> None:
     assert "| ε = 1 | 56.7 ± 4.7 | – | 52.0 ± 3.0 | – | – | 54.0 ± 4.0 | 62.0 ± 2.0 |" in text
     assert "| ε = 1 | 56.6 | – | 52.4 | – | – | – | – |" in text
     assert "−2.0 [−4.5, 0.5]" in text
-    assert "| Non-private | – | – | – | – | 50.0 | – | 70.0 |" in text
+    assert "| non-private | – | – | – | – | 50.0 | – | 70.0 |" in text
     assert SELECTION_NOTE in text and "over 1 to 3 seeds" in text
     assert text.splitlines()[0] == f"# {CAPTION} (stand-in: {STAND_IN_LABEL})"
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
@@ -90,7 +90,7 @@ def test_epsilons_are_shown(runs: pd.DataFrame) -> None:
     private = runs.assign(epsilon_kept=1.0, epsilon_removed=0.456)
     private.loc[private["privacy"] == "nonprivate", ["epsilon_kept", "epsilon_removed"]] = np.nan
     text = markdown(table1(private)).split("**ε spent")[1]
-    assert "1.00 / 0.46" in text and "Non-private" not in text
+    assert "1.00 / 0.46" in text and "non-private" not in text
 
 
 def test_released_scores_have_rows_of_their_own(runs: pd.DataFrame) -> None:
@@ -134,7 +134,7 @@ def test_html_and_latex_show_what_markdown_shows(runs: pd.DataFrame) -> None:
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in markdown_text(table.caption, [table]).splitlines()
-        if line.startswith(("| ε", "| Non"))
+        if line.startswith(("| ε", "| non"))
     ]
     cells = "\n".join(page.cells)
     assert len(rows) > 10 and all("\n".join(row) in cells for row in rows)

@@ -14,14 +14,15 @@ from matplotlib.ticker import MaxNLocator
 
 from gradval.report.figures.colours import score_colours
 from gradval.report.figures.style import check_columns, load_seaborn, new_figure, style
-from gradval.report.labels import (
+from gradval.study.names import (
+    NON_PRIVATE,
     model_label,
     privacy_label,
     privacy_order,
     score_label,
+    score_of,
     score_order,
 )
-from gradval.study.experiments import score_of
 
 MARKERS = ("o", "s", "D", "^", "v", "X", "P", "*")
 DASHES = ((7, 2), (5, 1.5, 1, 1.5), (2.5, 1.2), (4, 1, 1, 1, 1, 1))  # of private levels in turn
@@ -202,11 +203,11 @@ def _draw_curves(axes: Axes, runs: pd.DataFrame, levels: list[str]) -> None:
 
 def _privacy_looks(levels: list[str]) -> tuple[dict[str, str], dict[str, tuple[float, ...] | str]]:
     """Colour and dashes of each level: black without privacy, then lighter with weaker privacy."""
-    private = [level for level in levels if level != "nonprivate"]
+    private = [level for level in levels if level != NON_PRIVATE]
     shades = colormaps["viridis"](np.linspace(0.1, 0.85, len(private)))
     colours = {level: to_hex(shade) for level, shade in zip(private, shades, strict=True)}
     dashes = {level: DASHES[i % len(DASHES)] for i, level in enumerate(private)}
-    return {"nonprivate": "black", **colours}, {"nonprivate": "", **dashes}
+    return {NON_PRIVATE: "black", **colours}, {NON_PRIVATE: "", **dashes}
 
 
 def _check(frame: pd.DataFrame, keys: list[str]) -> None:

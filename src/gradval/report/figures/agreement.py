@@ -20,7 +20,8 @@ from gradval.report.figures.style import (
     style,
 )
 from gradval.report.figures.summary import StatisticSummary, check_overlap, summarise
-from gradval.report.labels import OF_IMAGES, score_label, score_order, statistic_label
+from gradval.report.labels import OF_IMAGES, statistic_label
+from gradval.study.names import score_label, score_order
 
 PANELS = ("overlap", "ssim_matched", "pearson_top_a", "spearman")
 SLOT = 0.8  # height of the marks of one score, whose distance is 1

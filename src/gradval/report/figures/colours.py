@@ -6,8 +6,7 @@ relies on colour alone: marks, lines or places differ as well.
 
 from collections.abc import Iterable
 
-from gradval.report.labels import score_order
-from gradval.study.experiments import score_of
+from gradval.study.names import score_of, score_order
 
 SCORE_COLOURS = {
     "loss": "#E69F00",

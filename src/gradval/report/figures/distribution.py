@@ -22,7 +22,8 @@ from gradval.report.figures.style import (
     style,
     title_height,
 )
-from gradval.report.labels import score_label, shorten
+from gradval.report.labels import shorten
+from gradval.study.names import score_label
 
 QUANTILES = np.linspace(0, 1, 11)
 MAX_CLASSES = 12  # classes whose distributions can still be told apart

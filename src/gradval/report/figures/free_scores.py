@@ -15,7 +15,7 @@ from gradval.report.figures.style import (
     note_height,
     style,
 )
-from gradval.report.labels import (
+from gradval.study.names import (
     dataset_label,
     model_label,
     privacy_label,

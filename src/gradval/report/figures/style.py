@@ -67,7 +67,8 @@ def load_seaborn() -> ModuleType:
         del sys.modules["scipy"]
         if hidden is not None:
             sys.modules["scipy"] = hidden
-    return seaborn
+    module: ModuleType = seaborn
+    return module
 
 
 @contextmanager
