@@ -244,9 +244,7 @@ def check_store(store: Store) -> None:
     check_constants(where, store.mean, store.std, store.train.images.shape[1])
 
 
-def check_constants(
-    where: str, mean: Sequence[float], std: Sequence[float], channels: int
-) -> None:
+def check_constants(where: str, mean: Sequence[float], std: Sequence[float], channels: int) -> None:
     """Check public constants: one a channel, in units of 0 to 1.
 
     Args:

@@ -4,13 +4,14 @@ import os
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from gradval.data.images import NormalisedImages
 from gradval.data.sources import load_source
 from gradval.data.store import Split, Store, open_store, write_store
-from gradval.runtime.files import atomic_path
+from gradval.runtime.files import atomic_path, read_json
 from gradval.study.names import STORE_FILES
 
 DIGITS = {
@@ -45,7 +46,33 @@ def test_store_survives_the_disk(tmp_path):
         np.testing.assert_array_equal(before.images, after.images)
         np.testing.assert_array_equal(before.labels, after.labels)
         assert list(before.ids) == list(after.ids)
+        # Each image is its own group unless it is said otherwise.
+        assert list(after.groups) == list(after.ids)
     assert isinstance(opened.train.images, np.memmap)
+
+
+def test_groups_survive_the_disk_and_those_in_both_splits_are_counted(tmp_path):
+    store = small_store()
+    train = replace(store.train, groups=["a", "a", "b", "b", "c", "c"])
+    test = replace(store.test, groups=["d", "d", "c", "a"])
+    write_store(replace(store, train=train, test=test), tmp_path)
+    opened = open_store(tmp_path)
+    assert list(opened.train.groups) == ["a", "a", "b", "b", "c", "c"]
+    assert opened.train.subset(np.array([4, 0])).groups == ["c", "a"]
+    facts = read_json(tmp_path / "dataset.json")
+    assert facts["groups"] == {"train": 3, "test": 3, "in_both": 2}
+    assert facts["images_by_class"] == {
+        "train": {"cat": 3, "dog": 3},
+        "test": {"cat": 2, "dog": 2},
+    }
+
+
+def test_a_store_of_before_groups_is_opened(tmp_path):
+    write_store(small_store(), tmp_path)
+    samples = pd.read_parquet(tmp_path / "samples.parquet").drop(columns="group")
+    samples.to_parquet(tmp_path / "samples.parquet")
+    opened = open_store(tmp_path)
+    assert list(opened.test.groups) == list(opened.test.ids)
 
 
 def test_digits_are_the_real_ones_split_by_class():
@@ -78,7 +105,11 @@ def test_public_constants_of_the_default_config_are_close_to_the_data():
     [
         ({"mean": (0.5,)}, "mean has 1 values"),
         ({"classes": ("cat", "dog", "emu")}, "class 'emu' has no images"),
-        ({"classes": ("cat",)}, "a label lies outside the 1 classes"),
+        ({"classes": ("cat",)}, "only one class, cat; at least two are needed"),
+        ({"mean": (125.3, 0.5, 0.5)}, "mean is in units of 0 .* so 125.3 cannot be right"),
+        ({"std": (0.2, 0.0, 0.2)}, "std is in units of 0 .* so 0 cannot be right"),
+        ({"train": replace(small_store().train, labels=np.arange(6) % 3)}, "outside the 2 classes"),
+        ({"train": replace(small_store().train, groups=["a"])}, "6 ids and 1 groups"),
     ],
 )
 def test_contradictions_are_named(tmp_path, change, message):

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gradval.data.sources.cifar10 import cifar10
-from gradval.data.sources.cinic10 import cinic10
+from gradval.data.sources.cifar10 import CIFAR10_FILES, cifar10
+from gradval.data.sources.cinic10 import CINIC10_FILES, cinic10
 from gradval.data.sources.digits import digits
-from gradval.data.sources.folder import folder
-from gradval.data.sources.pppd import pppd
+from gradval.data.sources.folder import FOLDER, folder
+from gradval.data.sources.image_set import FileSource
+from gradval.data.sources.pppd import PPPD_FILES, pppd
 from gradval.data.store import Store, check_constants
 
 Source = Callable[[str, Mapping[str, Any], Path], Store]
@@ -24,6 +25,14 @@ SOURCES: dict[str, Source] = {
     "cinic10": cinic10,
     "pppd": pppd,
     "folder": folder,
+}
+
+# Of those that read image files, what they know of them beforehand.
+FILE_SOURCES: dict[str, FileSource] = {
+    "cifar10": CIFAR10_FILES,
+    "cinic10": CINIC10_FILES,
+    "pppd": PPPD_FILES,
+    "folder": FOLDER,
 }
 
 

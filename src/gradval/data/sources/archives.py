@@ -140,7 +140,7 @@ def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
             lzma.LZMADecompressor(memlimit=MAX_XZ_BYTES).decompress(file.read(CHUNK), 1)
     with _Capped((opener or open)(path, "rb")) as stream:
         try:
-            archive = tarfile.open(fileobj=stream, mode="r:")
+            archive = tarfile.TarFile(fileobj=stream)
         except tarfile.ReadError as error:
             reason = str(error).splitlines()[0].rstrip(":")
             raise ValueError(
@@ -154,7 +154,7 @@ def _entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Entries in their order, without the list of all that `tarfile` would keep in memory."""
     while (entry := archive.next()) is not None:
         yield entry
-        archive.members.clear()
+        archive.members.clear()  # type: ignore[attr-defined]
 
 
 def _tar_members(path: Path) -> Iterator[Member]:

@@ -36,8 +36,8 @@ def cifar10(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
         scratch: as in `load_source`.
 
     Raises:
-        ValueError: as `read_image_set`; or the official data are asked for in another size, or with a
-            checksum where there is no file to compare.
+        ValueError: as `read_image_set`; or the official data are asked for in another size, or
+            with a checksum where there is no file to compare.
     """
     from torchvision.datasets import CIFAR10 as Official
 

@@ -12,10 +12,16 @@ from gradval.data.sources.modes import BadImage, PixelRules, convert, is_dark
 
 # Of one image: 8192 x 8192. Decoding takes up to a dozen bytes a pixel.
 MAX_PIXELS = 2**26
-# Formats that are read; of what else Pillow knows, some start other programs.
-FORMATS = (
-    *("JPEG", "PNG", "TIFF", "MPO", "WEBP", "BMP", "GIF", "PPM", "JPEG2000"),
-    *("AVIF", "DIB", "ICO", "PCX", "QOI", "SGI"),
+# Of all formats that Pillow knows, those that are read, if it was built with them: some others
+# start programs, or take anything for an image. JPEG includes MPO.
+Image.init()
+FORMATS = tuple(
+    name
+    for name in (
+        *("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000"),
+        *("AVIF", "DIB", "ICO", "PCX", "QOI", "SGI"),
+    )
+    if name in Image.OPEN
 )
 # Pictures that carry previews or a second eye's view as further frames; the first is the image.
 FIRST_FRAME = ("MPO", "ICO")
@@ -57,12 +63,25 @@ def decode(content: bytes, size: int, resize: str, rules: PixelRules) -> Decoded
         raise BadImage("an empty file")
     if len(content) > MAX_FILE_BYTES:
         raise BadImage(f"larger than {MAX_FILE_BYTES >> 20} MiB")
+    upright, file_format = _open(content)
+    image = convert(upright, rules, file_format)
+    resized = image.size != (size, size)
+    if resized and resize == "crop":
+        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+    elif resized:
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    pixels = np.asarray(image)
+    pixels = pixels[None] if rules.channels == 1 else pixels.transpose(2, 0, 1)
+    return Decoded(pixels, resized, upright.mode, is_dark(upright, rules))
+
+
+def _open(content: bytes) -> tuple[Image.Image, str | None]:
+    """The image of a file, upright, and the format of the file as Pillow names it."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as file:
             _check_extent(file)
-            upright = ImageOps.exif_transpose(file)
-            image = convert(upright, rules, file.format)
-            mode, dark = file.mode, is_dark(upright, rules)
+            file.load()
+            return ImageOps.exif_transpose(file), file.format
     except BadImage:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -71,15 +90,7 @@ def decode(content: bytes, size: int, resize: str, rules: PixelRules) -> Decoded
         raise BadImage(_what_else(content)) from error
     # Pillow's decoders raise errors of many types on broken files.
     except Exception as error:
-        raise BadImage(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
-    resized = image.size != (size, size)
-    if resized and resize == "crop":
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-    elif resized:
-        image = image.resize((size, size), Image.Resampling.BICUBIC)
-    pixels = np.asarray(image)
-    pixels = pixels[None] if rules.channels == 1 else pixels.transpose(2, 0, 1)
-    return Decoded(pixels, resized, mode, dark)
+        raise BadImage((str(error) or type(error).__name__).splitlines()[0]) from error
 
 
 def _check_extent(file: Image.Image) -> None:

@@ -18,7 +18,7 @@ def list_files(path: Path) -> Listing:
             damaged, or a name in it is refused; one line that names the file.
         OSError: a folder cannot be read.
     """
-    return gather(path, (directory if path.is_dir() else archives).members(path))
+    return gather(path, directory.members(path) if path.is_dir() else archives.members(path))
 
 
 def read_files(path: Path, wanted: Mapping[str, File]) -> Iterator[tuple[str, bytes]]:
@@ -30,4 +30,4 @@ def read_files(path: Path, wanted: Mapping[str, File]) -> Iterator[tuple[str, by
         ValueError: the archive is damaged; the message names it and the file.
         OSError: a file cannot be read.
     """
-    return (directory if path.is_dir() else archives).read(path, wanted)
+    return directory.read(path, wanted) if path.is_dir() else archives.read(path, wanted)

@@ -35,9 +35,7 @@ def folder(name: str, options: Mapping[str, Any], scratch: Path) -> Store:
     return image_store(name, options, scratch, FOLDER)
 
 
-def image_store(
-    name: str, options: Mapping[str, Any], scratch: Path, source: FileSource
-) -> Store:
+def image_store(name: str, options: Mapping[str, Any], scratch: Path, source: FileSource) -> Store:
     """A store of the image files of a folder or archive; what was found is logged.
 
     Raises:

@@ -161,8 +161,8 @@ class ImageSet:
         if self.bad and self.options["on_bad_image"] == "fail":
             name, reason = next(iter(self.bad.items()))
             raise ValueError(
-                f"{self.path}: {name} is not a readable image ({reason}){_more(self.bad, 'files')}; "
-                "mend or remove it, or set on_bad_image: skip"
+                f"{self.path}: {name} is not a readable image ({reason})"
+                f"{_more(self.bad, 'such files')}; mend or remove it, or set on_bad_image: skip"
             )
         repeated = self.across_splits()
         if repeated and self.options["on_duplicate"] == "fail":
@@ -249,9 +249,9 @@ def describe(summary: Mapping[str, Any]) -> Iterator[str]:
         f"{repeated['train_images_in_test']} of train are in test too, "
         f"{repeated['with_other_labels']} have the pixels of an image of another class"
     )
-    yield f"refused: {len(summary['refused'])} files" + _listed(summary["refused"])
+    yield f"refused: {_files(summary['refused'])}" + _listed(summary["refused"])
     reasons = ", ".join(f"{reason}: {count}" for reason, count in summary["ignored"].items())
-    yield f"ignored: {len(summary['ignored_files'])} files" + (f" ({reasons})" if reasons else "")
+    yield f"ignored: {_files(summary['ignored_files'])}" + (f" ({reasons})" if reasons else "")
     yield from _describe_groups(summary["groups"])
 
 
@@ -267,6 +267,10 @@ def _describe_groups(groups: Mapping[str, Any]) -> Iterator[str]:
     if both:
         more = ", ..." if len(both) > NAMED else ""
         yield f"groups in train and test: {len(both)} ({', '.join(both[:NAMED])}{more})"
+
+
+def _files(found: Mapping[str, str]) -> str:
+    return "1 file" if len(found) == 1 else f"{len(found)} files"
 
 
 def _named(files: Mapping[str, str]) -> list[str]:

@@ -22,11 +22,12 @@ BY_OPTION = "by `ignore`"
 # Folders that many data sets have beside train and test.
 VALIDATION = ("val", "valid", "validation", "dev")
 # A file with such a name outside the layout would be missed.
-IMAGES = frozenset(
-    ".apng .avif .bmp .dcm .dib .dicom .gif .heic .heif .ico .j2c .j2k .jfif .jp2 .jpe .jpeg .jpf "
-    ".jpg .jpx .mha .mpo .nii .npy .nrrd .pbm .pcx .pfm .pgm .png .pnm .ppm .psd .qoi .raw .sgi "
-    ".svs .tga .tif .tiff .webp".split()
-)
+IMAGES = {
+    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".j2c", ".j2k", ".jfif"),
+    *(".jp2", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".pbm", ".pcx", ".pfm", ".pgm"),
+    *(".png", ".pnm", ".ppm", ".psd", ".qoi", ".raw", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
+    *(".dcm", ".dicom", ".mha", ".nii", ".npy", ".nrrd", ".svs"),
+}
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 
 
@@ -130,6 +131,8 @@ class FolderLayout:
     def _place_classes(self, names: list[str], placement: Placement) -> None:
         root = self._class_root(names)
         below = _folders_below(root, names)
+        if not _folders_below(root, self.images):
+            raise ValueError(f"{self.path}: {self._no_layout(names)}")
         if set(SPLITS) <= below:
             raise ValueError(
                 f"{self.path}: has the folders train and test already: leave out test_fraction"
@@ -159,16 +162,11 @@ class FolderLayout:
                 placement.entries.append(Entry(split, class_name, name, group))
         self._check_deeper(root, _folders_below(root, names), deeper)
 
-    def _check_deeper(
-        self, root: str, classes: set[str], deeper: Mapping[str, set[str]]
-    ) -> None:
+    def _check_deeper(self, root: str, classes: set[str], deeper: Mapping[str, set[str]]) -> None:
         for class_name, folders in sorted(deeper.items()):
             place = posixpath.join(root, class_name)
             if len(folders & classes) >= min(2, len(classes)):
-                raise ValueError(
-                    f"{self.path}: holds two data sets, {self._named(root)} and "
-                    f"{self._named(place)}; set `path` to one of them"
-                )
+                raise ValueError(self._two_data_sets(root, place))
             if self.subfolders == "fail":
                 raise ValueError(
                     f"{self.path}: {place}/{min(folders)} is a folder within class {class_name!r}; "
@@ -181,10 +179,7 @@ class FolderLayout:
         roots = self._split_roots(names)
         if len(roots) > 1:
             first, second, *_ = sorted(roots, key=lambda root: (root.count("/"), root))
-            raise ValueError(
-                f"{self.path}: holds two data sets, {self._named(first)} and "
-                f"{self._named(second)}; set `path` to one of them"
-            )
+            raise ValueError(self._two_data_sets(first, second))
         if not roots:
             raise ValueError(f"{self.path}: {self._no_layout(names)}")
         return roots.pop()
@@ -221,7 +216,7 @@ class FolderLayout:
         found = {f for f in self.listing.folders if posixpath.dirname(f) == root}
         found -= {prefix + folder for folder in _folders_below(root, by_option)}
         names = {posixpath.basename(folder) for folder in found}
-        return sorted(names - {entry.class_name for entry in placement.entries})
+        return sorted(names - {e.class_name for e in placement.entries if e.split == "train"})
 
     def _leave_out(self, name: str, placement: Placement, where: str) -> None:
         if name in self.images:
@@ -230,8 +225,11 @@ class FolderLayout:
             )
         placement.ignored[name] = _why_no_image(name)
 
-    def _named(self, folder: str) -> str:
-        return f"{folder}/" if folder else "its top folder"
+    def _two_data_sets(self, first: str, second: str) -> str:
+        return (
+            f"{self.path}: holds two data sets, {self.path / first} and {self.path / second}; set "
+            f"`path` to one of them, or leave one out by `ignore`, such as {second}/*"
+        )
 
     def _no_layout(self, names: list[str]) -> str:
         """What was found in place of a layout, and what is expected."""

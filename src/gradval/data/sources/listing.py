@@ -123,9 +123,7 @@ def _clean(path: Path, raw: str) -> str:
     return posixpath.normpath(printable(raw).lstrip("/") or ".")
 
 
-def _add(
-    path: Path, name: str, member: Member, known: dict[str, Member], listing: Listing
-) -> None:
+def _add(path: Path, name: str, member: Member, known: dict[str, Member], listing: Listing) -> None:
     left_out = clutter(name)
     if left_out is not None:
         listing.ignored[left_out[0]] = left_out[1]
