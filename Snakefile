@@ -32,6 +32,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/pruning.smk"
+include: "workflow/rules/ledgers.smk"
 include: "workflow/rules/presentation.smk"
 include: "workflow/rules/audit.smk"
 

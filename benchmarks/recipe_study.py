@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from measurement import processor
 from snakemake.utils import update_config
 
+from gradval.privacy.events import read_events
 from gradval.report.figures import save_figure, style
 from gradval.runtime.files import atomic_path, read_json, write_text
 from gradval.study import experiments as study
@@ -84,7 +85,7 @@ def collect(config: Mapping[str, Any], directory: Path) -> pd.DataFrame:
     rows = []
     for (variant, seed), folder in run_folders(config).items():
         summary = read_json(directory / folder / "summary.json")
-        (event,) = read_json(directory / folder / "ledger.json")["events"]
+        (event,) = read_events(directory / folder / "events.json").events
         rows.append(
             {
                 "variant": variant,
@@ -92,8 +93,8 @@ def collect(config: Mapping[str, Any], directory: Path) -> pd.DataFrame:
                 "seed": seed,
                 "test_accuracy": 100 * summary["test_accuracy"],
                 "train_accuracy": 100 * summary["train_accuracy"],
-                "noise_multiplier": event["noise_multiplier"],
-                "steps": event["steps"],
+                "noise_multiplier": event.noise_multiplier,
+                "steps": event.steps,
                 "processor_seconds": processor_seconds(directory, folder),
             }
         )

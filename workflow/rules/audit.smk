@@ -4,6 +4,7 @@ rule audit_training:
         plan=rules.plan_privacy.output.plan,
     output:
         audit=f"{RUN}/audit/audit.json",
+        events=f"{RUN}/audit/events.json",
     log:
         "logs/audit_training/{dataset}/{model}/{privacy}/seed{seed}.log",
     benchmark:
@@ -17,7 +18,8 @@ rule audit_training:
     params:
         model=model_of,
         recipe=recipe_of,
-        privacy=privacy_options,
+        privacy=planned_privacy,
+        secret_noise=config["privacy"]["secret_noise"],
         audit=audit_options(),
         code=digest("audit_training"),
     message:

@@ -126,7 +126,7 @@ def releases_of_first_phase():
     """What retraining after it reads besides."""
     if not study.releases_scores(config):
         return {}
-    return {"releases": f"{RUN}/first/releases.json"}
+    return {"released": f"{RUN}/first/released_scores.events.json"}
 
 
 def release_epsilon(wildcards):
@@ -145,14 +145,34 @@ def dataset_options(wildcards):
     return {key: value for key, value in block.items() if key != "training"}
 
 
-def privacy_options(wildcards):
-    """Target and accounting of a run."""
+def privacy_target(wildcards):
+    """Target epsilon (None without privacy) and delta of a setting."""
     return {
         "target_epsilon": names.epsilon_of(wildcards.privacy),
         "delta": config["datasets"][wildcards.dataset]["delta"],
-        "accountants": config["privacy"]["accountants"],
-        "secret_noise": config["privacy"]["secret_noise"],
     }
+
+
+def planned_privacy(wildcards):
+    """What noise is solved for: the target, under the accountant of the claim."""
+    return privacy_target(wildcards) | {
+        "accountant": config["privacy"]["accountants"][0]
+    }
+
+
+def stated_privacy(wildcards):
+    """What ledgers state: the target, and epsilon under every accountant."""
+    return privacy_target(wildcards) | {"accountants": config["privacy"]["accountants"]}
+
+
+def of_every_seed(*names):
+    """Files of all runs of a setting, by their names in the folder of a run."""
+    return [f"{SETTING}/seed{seed}/{name}" for seed in SEEDS for name in names]
+
+
+def retrained(name):
+    """One file of the first phase and of each removal, by its name in their folders."""
+    return [f"first/{name}", *(f"pruned/{removal}/{name}" for removal in REMOVALS)]
 
 
 def side_scores(wildcards):
@@ -347,5 +367,7 @@ def all_targets():
         targets += ["results/free_scores.csv"]
     if PRUNED:
         targets += ["results/table1.csv", "results/runs/pruned_ledger.html"]
+    if study.releases_scores(config):
+        targets += first_phases("released_scores.ledger.json")
     # Named, or a score file that is missing would not be missed while the figures exist.
     return targets + full_runs("scores.parquet") + first_phases("scores.parquet")

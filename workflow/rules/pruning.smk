@@ -35,13 +35,13 @@ rule retrain_pruned:
         plan=rules.plan_privacy.output.plan,
         kept=rules.prune_dataset.output.kept,
         weights=f"{RUN}/first/weights.safetensors",
-        ledger=f"{RUN}/first/ledger.json",
+        events=f"{RUN}/first/events.json",
     output:
         weights=[f"{RUN}/pruned/{removal}/weights.safetensors" for removal in REMOVALS],
         metrics=[f"{RUN}/pruned/{removal}/metrics.csv" for removal in REMOVALS],
         summary=[f"{RUN}/pruned/{removal}/summary.json" for removal in REMOVALS],
         timing=[f"{RUN}/pruned/{removal}/timing.json" for removal in REMOVALS],
-        ledger=[f"{RUN}/pruned/{removal}/ledger.json" for removal in REMOVALS],
+        events=[f"{RUN}/pruned/{removal}/events.json" for removal in REMOVALS],
     log:
         "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}.log",
     benchmark:
@@ -57,7 +57,7 @@ rule retrain_pruned:
     params:
         model=model_of,
         recipe=recipe_of,
-        privacy=privacy_options,
+        secret_noise=config["privacy"]["secret_noise"],
         removals=REMOVALS,
         code=digest("retrain_pruned"),
     message:

@@ -3,7 +3,7 @@ rule score_samples:
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         weights=rules.train_model.output.weights,
         checkpoints=rules.train_model.output.checkpoints,
-        ledger=rules.train_model.output.ledger,
+        events=rules.train_model.output.events,
     output:
         scores=f"{RUN}/{{phase}}/scores.parquet",
         timing=f"{RUN}/{{phase}}/scoring.json",
@@ -32,11 +32,10 @@ rule score_samples:
 rule release_scores:
     input:
         scores=rules.score_samples.output.scores,
-        ledger=rules.train_model.output.ledger,
+        events=rules.train_model.output.events,
     output:
         scores=f"{RUN}/{{phase}}/released_scores.parquet",
-        records=f"{RUN}/{{phase}}/releases.json",
-        ledger=f"{RUN}/{{phase}}/released_scores.ledger.json",
+        events=f"{RUN}/{{phase}}/released_scores.events.json",
     log:
         "logs/release_scores/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
     benchmark:

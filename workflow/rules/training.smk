@@ -16,7 +16,7 @@ rule plan_privacy:
         schedule=schedule_of,
         removed_fraction=config["pruning"]["fraction"],
         release_epsilon=planned_release,
-        privacy=privacy_options,
+        privacy=planned_privacy,
         code=digest("plan_privacy"),
     message:
         "Solving for the noise of {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}"
@@ -35,7 +35,7 @@ rule train_model:
         metrics=f"{RUN}/{{phase}}/metrics.csv",
         summary=f"{RUN}/{{phase}}/summary.json",
         timing=f"{RUN}/{{phase}}/timing.json",
-        ledger=f"{RUN}/{{phase}}/ledger.json",
+        events=f"{RUN}/{{phase}}/events.json",
     log:
         "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
     benchmark:
@@ -49,7 +49,7 @@ rule train_model:
     params:
         model=model_of,
         recipe=recipe_of,
-        privacy=privacy_options,
+        secret_noise=config["privacy"]["secret_noise"],
         code=digest("train_model"),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}, "

@@ -12,8 +12,8 @@ from gradval.training.recipe import Recipe
 from gradval.training.resume import RESUME_FILE, remove_state
 
 with job(snakemake.log[0]):
-    params, output = snakemake.params, Path(snakemake.output.audit)
-    resume = output.with_name(RESUME_FILE)
+    params, output = snakemake.params, snakemake.output
+    resume = Path(output.audit).with_name(RESUME_FILE)
     result = audit_training(
         open_store(Path(snakemake.input.store[0]).parent),
         model_options=params.model,
@@ -21,12 +21,13 @@ with job(snakemake.log[0]):
         phase=phases_from_dict(read_json(snakemake.input.plan))["full"],
         audit=AuditPlan(**params.audit),
         delta=params.privacy["delta"],
-        accountant=params.privacy["accountants"][0],
+        accountant=params.privacy["accountant"],
         seed=int(snakemake.wildcards.seed),
         stream="/".join([*snakemake.wildcards, "audit"]),
-        secret=params.privacy["secret_noise"],
+        secret=params.secret_noise,
+        events_path=output.events,
         resume_path=resume,
         code=params.code,
     )
-    write_json(output, asdict(result))
+    write_json(output.audit, asdict(result))
     remove_state(resume)

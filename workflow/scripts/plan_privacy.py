@@ -5,14 +5,11 @@ from gradval.runtime.files import read_json, write_json
 from gradval.runtime.jobs import job
 
 with job(snakemake.log[0]):
-    privacy = snakemake.params.privacy
     phases = plan_phases(
         read_json(snakemake.input.dataset)["images"]["train"],
         **snakemake.params.schedule,
         removed_fraction=snakemake.params.removed_fraction,
-        target_epsilon=privacy["target_epsilon"],
-        delta=privacy["delta"],
-        accountant=privacy["accountants"][0],
+        **snakemake.params.privacy,
         release_epsilon=snakemake.params.release_epsilon,
     )
     write_json(snakemake.output.plan, phases_to_dict(phases))

@@ -1,9 +1,10 @@
-"""Release every score of every training sample under differential privacy, with a ledger."""
+"""Release every score of every training sample under differential privacy."""
 
 import pandas as pd
 
-from gradval.privacy.release import release, release_record, released_ledger
-from gradval.runtime.files import atomic_path, read_json, write_json
+from gradval.privacy.events import read_events, write_events
+from gradval.privacy.release import release, release_event, released_events
+from gradval.runtime.files import atomic_path
 from gradval.runtime.jobs import job
 
 with job(snakemake.log[0]):
@@ -12,14 +13,13 @@ with job(snakemake.log[0]):
     # Positions alone: ids and labels are private.
     table = scores[["index"]].copy()
     bounds = {name: tuple(params.bounds[name]) for name in params.scores}
-    records = {
-        name: release_record(name, bounds[name], params.epsilon, len(scores)) for name in bounds
-    }
+    events = released_events(
+        read_events(snakemake.input.events),
+        [release_event(name, bounds[name], params.epsilon, len(scores)) for name in bounds],
+    )
     # Before anything is drawn: a second draw would be another release.
-    ledger = released_ledger(read_json(snakemake.input.ledger), list(records.values()))
+    write_events(snakemake.output.events, events)
     for name in bounds:
         table[name] = release(scores[name], bounds[name], params.epsilon)
     with atomic_path(snakemake.output.scores) as temporary:
         table.to_parquet(temporary, index=False)
-    write_json(snakemake.output.records, records)
-    write_json(snakemake.output.ledger, ledger)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from gradval.data.store import open_store
+from gradval.privacy.events import read_events
 from gradval.privacy.plan import phases_from_dict
 from gradval.runtime.files import read_json
 from gradval.runtime.jobs import job
@@ -18,27 +19,24 @@ with job(snakemake.log[0]):
     store = open_store(Path(inputs.store[0]).parent)
     phases = phases_from_dict(read_json(inputs.plan))
     table = pd.read_csv(inputs.kept)
-    first_ledger = read_json(inputs.ledger)
-    releases = read_json(inputs.releases) if hasattr(inputs, "releases") else {}
+    first = read_events(inputs.events)
+    released = read_events(inputs.released) if hasattr(inputs, "released") else None
     resumes = []
     for removal, weights in zip(params.removals, snakemake.output.weights, strict=True):
-        phase, statement = second_phase(
-            removal,
-            phases,
-            privacy=params.privacy,
-            first_ledger=first_ledger,
-            releases=releases,
-        )
+        second = second_phase(removal, phases, first=first, released=released)
         files = RunFiles.in_folder(Path(weights).parent)
         train_run(
             store,
             model_options=params.model,
             recipe=Recipe.from_config(params.recipe),
-            phase=phase,
+            phase=second.plan,
             seed=int(wildcards.seed),
             stream="/".join([*wildcards, removal]),
             files=files,
-            statement=statement,
+            phase_name="second",
+            before=second.before,
+            selection=second.selection,
+            secret_noise=params.secret_noise,
             kept=table.loc[table[f"kept_{removal}"], "index"].to_numpy(),
             initial_weights=Path(inputs.weights),
             code=params.code,

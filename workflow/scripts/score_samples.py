@@ -9,9 +9,9 @@ import torch
 from gradval.data.images import NormalisedImages
 from gradval.data.store import open_store
 from gradval.models.architectures import model_for
-from gradval.privacy.ledger import noise_scale
+from gradval.privacy.events import read_events
 from gradval.runtime.devices import job_device
-from gradval.runtime.files import atomic_path, read_json, write_json
+from gradval.runtime.files import atomic_path, write_json
 from gradval.runtime.jobs import job
 from gradval.scores import normalise_per_class, score_samples
 from gradval.training.checkpoints import Checkpoints, load_weights
@@ -36,7 +36,7 @@ with job(snakemake.log[0]):
         images,
         labels,
         params.scores,
-        sigma=noise_scale(read_json(files.ledger)),
+        sigma=read_events(files.events).noise_scale,
         vog_target=options["vog_target"],
         vog_statistic=options["vog_statistic"],
         vog_channels=options["vog_channels"],

@@ -7,7 +7,7 @@ from gradval.privacy.plan import phases_from_dict
 from gradval.runtime.files import read_json
 from gradval.runtime.jobs import job
 from gradval.training.recipe import Recipe
-from gradval.training.run import PrivacyStatement, RunFiles, train_run
+from gradval.training.run import RunFiles, train_run
 
 with job(snakemake.log[0]):
     wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
@@ -24,9 +24,8 @@ with job(snakemake.log[0]):
         seed=int(wildcards.seed),
         stream="/".join(wildcards),
         files=files,
-        statement=PrivacyStatement.of(
-            params.privacy, phase=wildcards.phase, groups={"everyone": (0,)}
-        ),
+        phase_name=wildcards.phase,
+        secret_noise=params.secret_noise,
         code=params.code,
     )
     # The resume state stays until the run is scored: should this job be lost now, before Snakemake

@@ -13,6 +13,7 @@ from gradval.audit.lower_bound import count_correct, epsilon_lower_bound, guess_
 from gradval.data.store import Store
 from gradval.models.architectures import model_for
 from gradval.privacy.accountants import NEIGHBOURING_RELATION, SampledGaussian, epsilon
+from gradval.privacy.events import extended, training_event, write_events
 from gradval.privacy.plan import PhasePlan
 from gradval.runtime.devices import job_device
 from gradval.training.loop import Trainer
@@ -83,6 +84,7 @@ def audit_training(
     stream: str,
     secret: bool = False,
     make_trainer: type[Trainer] = Trainer,
+    events_path: str | Path | None = None,
     resume_path: Path | None = None,
     code: str = "",
     progress: bool = True,
@@ -103,6 +105,7 @@ def audit_training(
         secret: whether noise, sampling and views are drawn from the operating system's entropy, as
             in a run with secret noise. The coins always follow from the seed.
         make_trainer: the training that is audited.
+        events_path: where to write what was executed, see `gradval.privacy.events`.
         resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
         code: digest of the code; a resume state of other code is not used.
         progress: whether to show a progress bar.
@@ -121,10 +124,11 @@ def audit_training(
         canaries=audit.canaries,
         clipping_norm=recipe.clipping_norm,
     ).to(device)
+    audited = replace(phase, samples=len(data.images))
     trainer = make_trainer(
         model,
         data,
-        replace(phase, samples=len(data.images)),
+        audited,
         recipe,
         seed=derive_seed(seed, stream),
         secret=secret,
@@ -144,6 +148,12 @@ def audit_training(
         description=stream if progress else None,
     )
     trained = trainer.run()
+    if events_path is not None:
+        executed = replace(audited, steps=trained.steps)
+        event = training_event(
+            executed, name="audit", clipping_norm=recipe.clipping_norm, secret=secret
+        )
+        write_events(events_path, extended(None, event))
     guessed = guess_inclusion(canary_scores(trained.weights), audit.guesses)
     return _result(
         audit,

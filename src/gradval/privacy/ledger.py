@@ -1,36 +1,40 @@
-"""The privacy ledger: what a training run executed, and the epsilon that anyone can recompute.
+"""The privacy ledger: what was executed, and the epsilon of it that anyone can recompute.
 
-A ledger is a JSON document, checked against `ledger.schema.json`. It lists every executed event
-and, for each group of people who were treated differently (everyone; or those kept and those
-removed by pruning), which events concern them and the epsilon of their composition under each
-accountant. What no epsilon covers is a field (`selection`, `randomness`) and a sentence in
-`notes`.
+A ledger is a JSON document, composed from the events that led to a model or to released scores
+(`gradval.privacy.events`). It repeats them and states, for each group of samples that were treated
+alike, the epsilon of the events that concern it under each accountant. Which groups there are
+follows from the events: everyone; or, if a phase trained on a selection, those kept and those
+removed. What no epsilon covers is a field (`selection`, `randomness`) and a sentence in `notes`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import jsonschema
+from pydantic import Field
 
-from gradval.privacy.accountants import (
-    ACCOUNTANTS,
-    NEIGHBOURING_RELATION,
+from gradval.privacy.accountants import ACCOUNTANTS, NEIGHBOURING_RELATION, epsilon
+from gradval.privacy.events import (
+    MOST_EVENTS,
     Event,
-    Laplace,
-    SampledGaussian,
-    epsilon,
+    Events,
+    PlainTraining,
+    PrivateTraining,
+    Randomness,
+    Release,
+    Selection,
 )
+from gradval.privacy.records import Record, read_record
 from gradval.runtime.files import read_json
 
 RELATIVE_TOLERANCE = 1e-3
 # By which an epsilon may exceed the target: rounding, no more; with other libraries a little more.
 _TARGET_SLACK, _RECOMPUTED_SLACK = 1e-9, 2e-4
+# Beyond it a ledger promises nothing, and the tight accountants would need much time and memory.
+_MOST_EPSILON = 1000.0
 NON_PRIVATE = (
     "Trained without differential privacy: nothing derived from this run is private, neither its "
     "weights nor its scores."
@@ -76,177 +80,221 @@ SELECTIONS: Mapping[str, tuple[str, ...]] = {
     "released": (RELEASED_SELECTION,),
 }
 
+Accountant = Literal["pld", "rdp", "prv"]
+Position = Annotated[int, Field(strict=True, ge=0, lt=MOST_EVENTS)]
+Epsilon = Annotated[float, Field(strict=True, ge=0)]
+Delta = Annotated[float, Field(strict=True, gt=0, lt=1)]
+Target = Annotated[float, Field(strict=True, gt=0)]
+Sentence = Annotated[str, Field(max_length=2000)]
+Notes = Annotated[tuple[Sentence, ...], Field(max_length=50)]
 
-def event_record(
-    event: SampledGaussian, *, phase: str, clipping_norm: float, samples: int
-) -> dict[str, Any]:
-    """Ledger entry of one executed phase of DP-SGD.
 
-    Args:
-        event: the mechanism as executed.
-        phase: its name, for people.
-        clipping_norm: L2 norm to which each sample's gradient was clipped.
-        samples: size of the set that was sampled from.
+class Group(Record):
+    """Samples that were treated alike.
+
+    Attributes:
+        name: `everyone`, `kept` or `removed`.
+        events: positions of those that concern them.
+        epsilon: accountant -> epsilon of their composition.
     """
-    return {
-        "phase": phase,
-        "mechanism": "gaussian",
-        "sampling": "poisson",
-        **event.to_dict(),
-        "clipping_norm": clipping_norm,
-        "samples": samples,
-    }
+
+    name: Literal["everyone", "kept", "removed"]
+    events: tuple[Position, ...] = Field(max_length=MOST_EVENTS)
+    epsilon: dict[Accountant, Epsilon]
 
 
-def private_ledger(
-    events: Sequence[Mapping[str, Any]],
-    groups: Mapping[str, Sequence[int]],
-    *,
-    delta: float,
-    target_epsilon: float | None,
-    accountants: Sequence[str],
-    selection: str = "none",
-    secret_noise: bool = False,
-) -> dict[str, Any]:
-    """Ledger of a private run, or of scores that were released from one.
+class PrivateLedger(Record):
+    """Form of a ledger of private events.
 
-    Args:
-        events: records from `event_record` and `release.release_record`, in order of execution.
-        groups: name of a group of samples -> positions in `events` of what concerns it.
+    Attributes:
+        neighbouring_relation: that all events have a guarantee under.
         delta: at which every epsilon is stated.
         target_epsilon: what the noise was calibrated to; `None` for released scores.
-        accountants: the first is the one that the claim rests on.
-        selection: a key of `SELECTIONS`, what the choice of the kept samples was made from.
-        secret_noise: whether the run's randomness was drawn from the operating system's entropy,
-            rather than from the seed.
+        accountant: that the claim rests on.
+        randomness: where noise and sampling of the trainings came from.
+        selection: what the kept samples were chosen by.
+        events: all, in order of execution.
+        groups: see `Group`.
+        notes: what no epsilon covers, in sentences.
+        versions: of the libraries that composed.
     """
-    composed = [
-        {
-            "name": name,
-            "events": list(positions),
-            "epsilon": {
-                accountant: epsilon([_event(events[i]) for i in positions], delta, accountant)
-                for accountant in accountants
-            },
-        }
-        for name, positions in groups.items()
-    ]
-    libraries = ["dp-accounting", "opacus", "torch"]
-    libraries += ["opendp"] if _releases_scores(events) else []
+
+    private: Literal[True]
+    neighbouring_relation: Sentence
+    delta: Delta
+    target_epsilon: Target | None
+    accountant: Accountant
+    randomness: Randomness
+    selection: Selection
+    events: Annotated[tuple[Any, ...], Field(max_length=MOST_EVENTS)]
+    groups: Annotated[tuple[Group, ...], Field(min_length=1, max_length=2)]
+    notes: Notes
+    versions: dict[str, str]
+
+
+class NonPrivateLedger(Record):
+    """Form of the ledger of a run without differential privacy."""
+
+    private: Literal[False]
+    notes: Notes
+
+
+def compose(
+    events: Events, *, delta: float, target_epsilon: float | None, accountants: Sequence[str]
+) -> dict[str, Any]:
+    """The ledger of what was executed.
+
+    Args:
+        events: of a model, or of released scores.
+        delta: at which every epsilon is stated.
+        target_epsilon: that the trainings were planned for; `None` for those without privacy. It
+            does not hold for released scores, which come on top.
+        accountants: the first is the one that the claim rests on.
+
+    Raises:
+        ValueError: the events are not private, but there is a target; or they exceed it.
+    """
+    if not events.private:
+        if target_epsilon is not None:
+            raise ValueError(
+                f"the target is epsilon {target_epsilon:g}, but a phase was not private: train it "
+                "again"
+            )
+        return {"private": False, "notes": [NON_PRIVATE]}
+    executed = events.events
     ledger = {
         "private": True,
-        "neighbouring_relation": _neighbouring_relation(events),
+        "neighbouring_relation": _neighbouring_relation(executed),
         "delta": delta,
-        "target_epsilon": target_epsilon,
+        "target_epsilon": None if isinstance(executed[-1], Release) else target_epsilon,
         "accountant": accountants[0],
-        "randomness": randomness(secret_noise),
-        "selection": selection,
-        "events": [dict(event) for event in events],
-        "groups": composed,
-        "versions": {name: version(name) for name in libraries},
+        "randomness": _randomness(executed),
+        "selection": _selection(executed),
+        **events.model_dump(mode="json"),
+        "groups": [
+            {
+                "name": name,
+                "events": list(positions),
+                "epsilon": {
+                    accountant: _epsilon(executed, positions, delta, accountant)
+                    for accountant in accountants
+                },
+            }
+            for name, positions in groups_of(executed).items()
+        ],
+        "notes": _notes(executed),
+        "versions": {name: version(name) for name in ("dp-accounting", "opacus")},
     }
-    ledger["notes"] = _notes(ledger)
     check(ledger)
     return ledger
 
 
-def randomness(secret_noise: bool) -> str:
-    """How a ledger calls where the noise of DP-SGD came from."""
-    return "secret" if secret_noise else "seeded"
+def groups_of(events: Sequence[Event]) -> dict[str, range]:
+    """Groups of samples by name, and which events concern them.
 
-
-def _notes(ledger: Mapping[str, Any]) -> list[str]:
-    """The sentences that a ledger owes to its reader."""
-    if not ledger["private"]:
-        return [NON_PRIVATE]
-    released = () if ledger["target_epsilon"] is not None else (RELEASED_SCORES,)
-    noise = SECRET_NOISE if ledger["randomness"] == "secret" else FIXED_SEED
-    return [*SELECTIONS[ledger["selection"]], *released, noise]
-
-
-def non_private_ledger() -> dict[str, Any]:
-    """Ledger of a run without differential privacy."""
-    ledger = {"private": False}
-    return ledger | {"notes": _notes(ledger)}
+    What comes after a selection concerns those who were kept alone.
+    """
+    everything = range(len(events))
+    for i, event in enumerate(events):
+        if isinstance(event, PrivateTraining) and event.selection != "none":
+            return {"kept": everything, "removed": everything[:i]}
+    return {"everyone": everything}
 
 
 def check(ledger: Any, where: str = "ledger") -> None:
-    """Check a ledger against its schema, and that it hides nothing of what it lists.
+    """Check a ledger's form, and that it hides nothing of what it lists.
 
-    Every event counts in some group, once, and all of them in one; the neighbouring relation is
-    that of the mechanisms; delta promises something; no group exceeds the target under the claim's
-    accountant; a selection is named, and the notes that it and the randomness call for are there.
+    Groups, neighbouring relation, randomness, selection and notes are those that follow from the
+    events; delta promises something; no group exceeds the target under the claim's accountant.
 
     Raises:
         ValueError: it does not conform; one line that names the key.
     """
-    error = jsonschema.exceptions.best_match(_validator().iter_errors(ledger))
-    if error is not None:
-        raise ValueError(f"{where}: {error.json_path}: {error.message}")
-    if ledger["private"]:
-        for i, group in enumerate(ledger["groups"]):
-            _check_group(ledger, group, f"{where}: $.groups[{i}]")
-        _check_events(ledger, where)
-        _check_statements(ledger, where)
-    for note in _notes(ledger):
-        if note not in ledger["notes"]:
+    if isinstance(ledger, Mapping) and ledger.get("private") is False:
+        plain = read_record(NonPrivateLedger, ledger, where)
+        return _check_notes(plain.notes, [NON_PRIVATE], where)
+    stated = read_record(PrivateLedger, ledger, where)
+    found = read_record(Events, {"events": stated.events}, where)
+    events = found.events
+    if not found.private:
+        raise ValueError(f"{where}: $.private: true, but not every event is private")
+    for key, derived in (
+        ("neighbouring_relation", _neighbouring_relation(events)),
+        ("randomness", _randomness(events)),
+        ("selection", _selection(events)),
+    ):
+        if getattr(stated, key) != derived:
+            raise ValueError(f"{where}: $.{key}: that of these events is {derived!r}")
+    _check_groups(stated, groups_of(events), where)
+    samples = max(event.samples for event in events)
+    if stated.delta * samples >= 1:
+        raise ValueError(
+            f"{where}: $.delta: {stated.delta} promises nothing for {samples} samples, it must be "
+            "below one over their number"
+        )
+    _check_notes(stated.notes, _notes(events), where)
+
+
+def _check_groups(ledger: PrivateLedger, expected: Mapping[str, range], where: str) -> None:
+    names = [group.name for group in ledger.groups]
+    if names != list(expected):
+        raise ValueError(
+            f"{where}: $.groups: {', '.join(names)}, but those of these events are "
+            f"{', '.join(expected)}"
+        )
+    for i, group in enumerate(ledger.groups):
+        here, positions = f"{where}: $.groups[{i}]", list(expected[group.name])
+        if list(group.events) != positions:
+            raise ValueError(
+                f"{here}.events: {list(group.events)}, but what concerns {group.name} is "
+                f"{positions}"
+            )
+        if ledger.accountant not in group.epsilon:
+            raise ValueError(f"{here}.epsilon: {ledger.accountant}, the claim's, is missing")
+        stated, target = group.epsilon[ledger.accountant], ledger.target_epsilon
+        if target is not None and stated > target * (1 + _TARGET_SLACK):
+            raise ValueError(
+                f"{here}.epsilon.{ledger.accountant}: {stated} exceeds target_epsilon, which is "
+                f"{target}"
+            )
+
+
+def _check_notes(notes: Iterable[str], owed: Iterable[str], where: str) -> None:
+    for note in owed:
+        if note not in notes:
             raise ValueError(f"{where}: $.notes: without the sentence {note!r}")
 
 
-def _check_group(ledger: Mapping[str, Any], group: Mapping[str, Any], here: str) -> None:
-    count, accountant = len(ledger["events"]), ledger["accountant"]
-    if any(position >= count for position in group["events"]):
-        raise ValueError(f"{here}.events: there are only {count} events")
-    if accountant not in group["epsilon"]:
-        raise ValueError(f"{here}.epsilon: {accountant}, the claim's, is missing")
-    stated, target = group["epsilon"][accountant], ledger["target_epsilon"]
-    # NaN is not below the target either.
-    if target is not None and not stated <= target * (1 + _TARGET_SLACK):
-        raise ValueError(
-            f"{here}.epsilon.{accountant}: {stated} exceeds target_epsilon, which is {target}"
-        )
+def _notes(events: Sequence[Event]) -> list[str]:
+    """The sentences that a ledger of private events owes to its reader."""
+    released = [RELEASED_SCORES] if isinstance(events[-1], Release) else []
+    noise = SECRET_NOISE if _randomness(events) == "secret" else FIXED_SEED
+    return [*SELECTIONS[_selection(events)], *released, noise]
 
 
-def _check_events(ledger: Mapping[str, Any], where: str) -> None:
-    everything = set(range(len(ledger["events"])))
-    held = [set(group["events"]) for group in ledger["groups"]]
-    unheld = everything.difference(*held)
-    if unheld:
-        raise ValueError(f"{where}: $.events[{min(unheld)}]: in no group, so no epsilon covers it")
-    if everything not in held:
-        raise ValueError(
-            f"{where}: $.groups: one of them must hold all {len(everything)} events, or no epsilon "
-            "covers the whole run"
-        )
-    relation = _neighbouring_relation(ledger["events"])
-    if ledger["neighbouring_relation"] != relation:
-        raise ValueError(
-            f"{where}: $.neighbouring_relation: that of these mechanisms is {relation!r}"
-        )
+def _trainings(events: Sequence[Event]) -> list[PrivateTraining]:
+    return [event for event in events if isinstance(event, PrivateTraining)]
 
 
-def _check_statements(ledger: Mapping[str, Any], where: str) -> None:
-    samples = max(event["samples"] for event in ledger["events"])
-    if ledger["delta"] * samples >= 1:
-        raise ValueError(
-            f"{where}: $.delta: {ledger['delta']} promises nothing for {samples} samples, it must "
-            "be below one over their number"
-        )
-    selection = ledger["selection"]
-    if (selection == "none") != (len(ledger["groups"]) == 1):
-        raise ValueError(
-            f"{where}: $.selection: {selection}, but there are {len(ledger['groups'])} groups"
-        )
-    if selection == "released" and not _releases_scores(ledger["events"]):
-        raise ValueError(f"{where}: $.selection: released, but no event is a release")
+def _randomness(events: Sequence[Event]) -> Randomness:
+    return _trainings(events)[0].randomness
 
 
-def _neighbouring_relation(events: Sequence[Mapping[str, Any]]) -> str:
-    return BLANKING_RELATION if _releases_scores(events) else NEIGHBOURING_RELATION
+def _selection(events: Sequence[Event]) -> Selection:
+    return next((e.selection for e in _trainings(events) if e.selection != "none"), "none")
 
 
-def _releases_scores(events: Sequence[Mapping[str, Any]]) -> bool:
-    return any(event["mechanism"] == "laplace" for event in events)
+def _neighbouring_relation(events: Sequence[Event]) -> str:
+    releases = any(isinstance(event, Release) for event in events)
+    return BLANKING_RELATION if releases else NEIGHBOURING_RELATION
+
+
+def _epsilon(
+    events: Sequence[Event], positions: Iterable[int], delta: float, accountant: str
+) -> float:
+    concerned = [events[i] for i in positions]
+    counted = [e.accounted() for e in concerned if not isinstance(e, PlainTraining)]
+    return epsilon(counted, delta, accountant)
 
 
 @dataclass(frozen=True)
@@ -287,47 +335,28 @@ def recompute(path: str | Path) -> list[Recomputed]:
         One entry for each group and accountant; none for a run without privacy.
 
     Raises:
-        ValueError: the file is not a ledger.
+        ValueError: the file is not a ledger, or its epsilon is beyond all use.
     """
     ledger = read_json(path)
     check(ledger, str(path))
-    return [
-        Recomputed(
-            group["name"],
-            accountant,
-            group["epsilon"].get(accountant),
-            epsilon(
-                [_event(ledger["events"][i]) for i in group["events"]], ledger["delta"], accountant
-            ),
-            ledger["target_epsilon"] if accountant == ledger["accountant"] else None,
-        )
-        for group in ledger.get("groups", ())
-        for accountant in ACCOUNTANTS
-    ]
-
-
-def spent_epsilon(ledger: Mapping[str, Any]) -> float | None:
-    """The largest epsilon of any group under the ledger's accountant; `None` without privacy."""
     if not ledger["private"]:
-        return None
-    return max(float(group["epsilon"][ledger["accountant"]]) for group in ledger["groups"])
-
-
-def noise_scale(ledger: Mapping[str, Any]) -> float:
-    """Sigma of PLIS: standard deviation of the noise of the last phase; 1 without privacy."""
-    if not ledger["private"]:
-        return 1.0
-    last = ledger["events"][-1]
-    return float(last["noise_multiplier"] * last["clipping_norm"])
-
-
-def _event(record: Mapping[str, Any]) -> Event:
-    if record["mechanism"] == "laplace":
-        return Laplace(record["noise_multiplier"], record["steps"])
-    return SampledGaussian(record["sampling_rate"], record["noise_multiplier"], record["steps"])
-
-
-@cache
-def _validator() -> jsonschema.Draft202012Validator:
-    schema = read_json(str(files("gradval.privacy") / "ledger.schema.json"))
-    return jsonschema.Draft202012Validator(schema)
+        return []
+    events = read_record(Events, {"events": ledger["events"]}, str(path)).events
+    delta, rows = ledger["delta"], []
+    for i, group in enumerate(ledger["groups"]):
+        if _epsilon(events, group["events"], delta, "rdp") > _MOST_EPSILON:
+            raise ValueError(
+                f"{path}: $.groups[{i}]: the epsilon of its events is above {_MOST_EPSILON:g}, "
+                "which promises nothing"
+            )
+        rows += [
+            Recomputed(
+                group["name"],
+                accountant,
+                group["epsilon"].get(accountant),
+                _epsilon(events, group["events"], delta, accountant),
+                ledger["target_epsilon"] if accountant == ledger["accountant"] else None,
+            )
+            for accountant in ACCOUNTANTS
+        ]
+    return rows

@@ -11,13 +11,15 @@ whoever publishes two releases of the same scores pays twice.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gradval.privacy.ledger import private_ledger
+from gradval.privacy.events import Events, Release, extended
+from gradval.privacy.records import read_record
 
 if TYPE_CHECKING:
     from opendp.mod import Measurement
@@ -74,49 +76,40 @@ def laplace_mechanism(size: int, bounds: Bounds, epsilon: float) -> "Measurement
     return mechanism
 
 
-def release_record(score: str, bounds: Bounds, epsilon: float, samples: int) -> dict[str, Any]:
-    """Ledger entry of a release, see `gradval.privacy.ledger`.
+def release_event(score: str, bounds: Bounds, epsilon: float, samples: int) -> Release:
+    """What is executed when one score of every sample is released.
 
     Args:
         score: its name.
         bounds, epsilon: as in `release`.
-        samples: how many scores were released.
+        samples: how many scores are released.
+
+    Raises:
+        ValueError: a number is out of range; one line that names it.
     """
-    return {
-        "phase": f"release of {score}",
-        "mechanism": "laplace",
-        "noise_multiplier": 1 / epsilon,
-        "steps": 1,
-        "bounds": list(bounds),
-        "samples": samples,
-    }
+    return read_record(
+        Release,
+        {
+            "phase": f"release of {score}",
+            "score": score,
+            "samples": samples,
+            "noise_multiplier": 1 / epsilon,
+            "bounds": bounds,
+            "libraries": {"opendp": version("opendp")},
+        },
+        f"release of {score}",
+    )
 
 
-def released_ledger(
-    training: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Ledger of released scores and the run that they are from, see `gradval.privacy.ledger`.
-
-    Args:
-        training: ledger of the run under whose model the scores were computed.
-        records: of all releases (`release_record`).
+def released_events(training: Events, releases: Sequence[Release]) -> Events:
+    """What led to released scores: their run, and all releases from it.
 
     Raises:
         ValueError: the run is not private, so that nothing private can be released from it.
     """
-    if not training["private"]:
+    if not training.private:
         raise ValueError("scores can be released from a private run only, and this one is not")
-    claim = training["accountant"]
-    others = [name for name in training["groups"][0]["epsilon"] if name != claim]
-    events = [*training["events"], *records]
-    return private_ledger(
-        events,
-        {"everyone": range(len(events))},
-        delta=training["delta"],
-        target_epsilon=None,
-        accountants=[claim, *others],
-        secret_noise=training["randomness"] == "secret",
-    )
+    return extended(training, *releases)
 
 
 def _width(bounds: Bounds) -> float:

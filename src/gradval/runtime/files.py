@@ -69,5 +69,6 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # Beside wrong syntax: bytes that are no text, numbers or nesting beyond all bounds.
         raise ValueError(f"{path}: not valid JSON ({error})") from error

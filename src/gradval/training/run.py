@@ -14,7 +14,7 @@ import torch
 from gradval.data.images import NormalisedImages
 from gradval.data.store import Split, Store, sha256_of, sha256_of_array
 from gradval.models.architectures import model_for, parameter_count
-from gradval.privacy import ledger as ledgers
+from gradval.privacy.events import Events, Selection, extended, training_event, write_events
 from gradval.privacy.plan import PhasePlan
 from gradval.runtime.devices import job_device
 from gradval.runtime.files import atomic_path, write_json
@@ -30,6 +30,7 @@ class RunFiles:
     """Where a run writes.
 
     Attributes:
+        events: what led to the weights, see `gradval.privacy.events`.
         checkpoints: `None` for a run whose checkpoints are not kept.
         observed: name of an observer (`gradval.training.observers`) -> table of its scores.
     """
@@ -38,7 +39,7 @@ class RunFiles:
     metrics: Path
     summary: Path
     timing: Path
-    ledger: Path
+    events: Path
     resume: Path
     checkpoints: Path | None = None
     observed: Mapping[str, Path] = field(default_factory=dict)
@@ -53,53 +54,10 @@ class RunFiles:
             metrics=folder / "metrics.csv",
             summary=folder / "summary.json",
             timing=folder / "timing.json",
-            ledger=folder / "ledger.json",
+            events=folder / "events.json",
             resume=folder / RESUME_FILE,
             checkpoints=folder / "checkpoints.safetensors" if checkpoints else None,
             observed={name: folder / f"{name}.parquet" for name in observers},
-        )
-
-
-@dataclass(frozen=True)
-class PrivacyStatement:
-    """What a private run promises; see `gradval.privacy.ledger`.
-
-    Attributes:
-        target_epsilon, delta: of the promise.
-        accountants: the first is the one that the promise rests on.
-        earlier_events: ledger records of the phases before this one.
-        phase: name of this phase in the ledger.
-        groups: name of a group -> positions of its events, this phase's being the last.
-        selection: what the choice of the samples was made from, a key of `ledger.SELECTIONS`.
-        secret_noise: whether noise, sampling and augmentation are drawn from the operating
-            system's entropy, rather than from the seed.
-    """
-
-    target_epsilon: float
-    delta: float
-    accountants: tuple[str, ...]
-    phase: str
-    groups: Mapping[str, tuple[int, ...]]
-    earlier_events: tuple[Mapping[str, Any], ...] = ()
-    selection: str = "none"
-    secret_noise: bool = False
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any], **parts: Any) -> Self | None:
-        """The statement of a run with these options, `None` for one without privacy.
-
-        Args:
-            options: `target_epsilon` (may be `None`), `delta`, `accountants`, `secret_noise`.
-            parts: the remaining attributes.
-        """
-        if options["target_epsilon"] is None:
-            return None
-        return cls(
-            target_epsilon=options["target_epsilon"],
-            delta=options["delta"],
-            accountants=tuple(options["accountants"]),
-            secret_noise=options["secret_noise"],
-            **parts,
         )
 
 
@@ -112,7 +70,10 @@ def train_run(
     seed: int,
     stream: str,
     files: RunFiles,
-    statement: PrivacyStatement | None,
+    phase_name: str = "full",
+    before: Events | None = None,
+    selection: Selection = "none",
+    secret_noise: bool = False,
     kept: np.ndarray | None = None,
     initial_weights: Path | None = None,
     code: str = "",
@@ -129,7 +90,11 @@ def train_run(
         stream: names the run; sampling, noise and augmentation of two runs are independent.
         files: where to write; the caller removes the resume state (`remove_state`) once nothing can
             fail any more. Those observe for whose scores there is a place.
-        statement: of a private run.
+        phase_name: name of the phase in the events.
+        before: what led to `initial_weights`, and to the choice of the samples.
+        selection: what the samples were chosen by.
+        secret_noise: whether noise, sampling and augmentation of a private run are drawn from the
+            operating system's entropy, rather than from the seed.
         kept: indices of the training samples to train on; all by default.
         initial_weights: file to start from instead of fresh weights.
         code: digest of the code; a resume state of other code is not used.
@@ -138,14 +103,29 @@ def train_run(
 
     Raises:
         TrainingDiverged, ValueError, Interrupted: as `Trainer`; no file of the run is written.
+        ValueError: the phase does not go together with what came before, or is out of all range
+            (`gradval.privacy.events`).
         OSError: a file cannot be written.
     """
+    secret = secret_noise and phase.noise_multiplier is not None
+
+    def events(executed: PhasePlan) -> Events:
+        event = training_event(
+            executed,
+            name=phase_name,
+            clipping_norm=recipe.clipping_norm,
+            secret=secret,
+            selection=selection,
+        )
+        return extended(before, event)
+
+    # Before anything is spent: what cannot be stated is not trained.
+    events(phase)
     device = job_device()
     data = _training_data(store, kept, device)
     model = model_for(store, model_options, seed).to(device)
     if initial_weights is not None:
         model.load_state_dict(load_weights(initial_weights))
-    secret = statement is not None and statement.secret_noise
     fingerprint = fingerprint_of(
         store,
         data,
@@ -174,7 +154,9 @@ def train_run(
         description=stream if progress else None,
     )
     result = trainer.run()
-    _write(result, phase, recipe, files, statement, parameter_count(model))
+    _write(result, phase, recipe, files, parameter_count(model))
+    # The steps that were executed, not those that were planned.
+    write_events(files.events, events(replace(phase, steps=result.steps)))
     train = store.train if kept is None else store.train.subset(kept)
     for name, path in files.observed.items():
         _write_observed(result.observers[name], train, path)
@@ -222,7 +204,6 @@ def _write(
     phase: PhasePlan,
     recipe: Recipe,
     files: RunFiles,
-    statement: PrivacyStatement | None,
     parameters: int,
 ) -> None:
     save_weights(result.weights, files.weights)
@@ -242,7 +223,6 @@ def _write(
         },
     )
     write_json(files.timing, {"training_seconds": result.seconds})
-    write_json(files.ledger, _ledger(result, phase, recipe, statement))
 
 
 def _write_observed(observer: Observer, train: Split, path: Path) -> None:
@@ -251,27 +231,3 @@ def _write_observed(observer: Observer, train: Split, path: Path) -> None:
         table[name] = values.numpy()
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)
-
-
-def _ledger(
-    result: TrainingResult, phase: PhasePlan, recipe: Recipe, statement: PrivacyStatement | None
-) -> dict[str, Any]:
-    if statement is None:
-        return ledgers.non_private_ledger()
-    # The steps that were executed, not those that were planned.
-    executed = replace(phase, steps=result.steps).event()
-    record = ledgers.event_record(
-        executed,
-        phase=statement.phase,
-        clipping_norm=recipe.clipping_norm,
-        samples=phase.samples,
-    )
-    return ledgers.private_ledger(
-        [*statement.earlier_events, record],
-        statement.groups,
-        delta=statement.delta,
-        target_epsilon=statement.target_epsilon,
-        accountants=statement.accountants,
-        selection=statement.selection,
-        secret_noise=statement.secret_noise,
-    )

@@ -1,65 +1,64 @@
-"""What the second phase after a removal executes, and what it promises."""
+"""What the second phase after a removal executes, and what led to it."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
-from gradval.privacy import ledger as ledgers
+from gradval.privacy.events import Events, Release, Selection, extended
 from gradval.privacy.plan import PhasePlan
 from gradval.study.names import CONTROLS, score_of
-from gradval.training.run import PrivacyStatement
 
-Event = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class SecondPhase:
+    """A second phase before it is executed.
+
+    Attributes:
+        plan: of its steps.
+        before: what was executed before it and concerns it.
+        selection: what its samples were chosen by.
+    """
+
+    plan: PhasePlan
+    before: Events
+    selection: Selection
 
 
 def second_phase(
     removal: str,
     phases: Mapping[str, PhasePlan],
     *,
-    privacy: Mapping[str, Any],
-    first_ledger: Mapping[str, Any],
-    releases: Mapping[str, Event],
-) -> tuple[PhasePlan, PrivacyStatement | None]:
-    """The plan of a second phase and its statement, `None` for a run without privacy.
+    first: Events,
+    released: Events | None = None,
+) -> SecondPhase:
+    """The second phase after a removal.
 
     Args:
         removal: one of `gradval.study.names.removals`.
         phases: of the setting, see `gradval.privacy.plan.plan_phases`.
-        privacy: target and accounting, see `PrivacyStatement.of`.
-        first_ledger: of the first phase.
-        releases: score -> ledger record of its release.
+        first: what led to the weights that are resumed from.
+        released: what led to the released scores of that phase, if there are any.
 
     Raises:
-        ValueError: the first phase promises something else than the second, or nothing.
+        ValueError: the second phase is private and the first was not, or the released scores that
+            the removal goes by are missing.
     """
-    if privacy["target_epsilon"] is not None:
-        _check_first(first_ledger, privacy)
-    score, released = score_of(removal)
-    before = [*first_ledger.get("events", ()), *([releases[score]] if released else [])]
-    everything = tuple(range(len(before) + 1))
+    score, by_release = score_of(removal)
+    plan: str
+    selection: Selection
     if removal == "none":
-        plan, groups = "second_unpruned", {"everyone": everything}
+        plan, selection = "second_unpruned", "none"
+    elif by_release:
+        plan, selection = "second_released", "released"
     else:
-        plan = "second_released" if released else "second_pruned"
-        groups = {"kept": everything, "removed": everything[:-1]}
-    kind = removal if removal in CONTROLS else "released" if released else "raw"
-    statement = PrivacyStatement.of(
-        privacy, phase="second", groups=groups, earlier_events=tuple(before), selection=kind
-    )
-    return phases[plan], statement
-
-
-def _check_first(ledger: Mapping[str, Any], privacy: Mapping[str, Any]) -> None:
-    """Refuse to compose the second phase with a first one of other promises."""
-    ledgers.check(ledger, "ledger of the first phase")
-    if not ledger["private"]:
+        plan, selection = "second_pruned", "random" if removal in CONTROLS else "raw"
+    if phases[plan].noise_multiplier is not None and not first.private:
         raise ValueError("the first phase was not private: train it again")
-    expected = {
-        "randomness": ledgers.randomness(privacy["secret_noise"]),
-        "delta": privacy["delta"],
-    }
-    for key, value in expected.items():
-        if ledger[key] != value:
-            raise ValueError(
-                f"ledger of the first phase: {key} is {ledger[key]}, but {value} in the config: "
-                "train the first phase again"
-            )
+    before = extended(first, _release_of(score, released)) if by_release else first
+    return SecondPhase(phases[plan], before, selection)
+
+
+def _release_of(score: str, released: Events | None) -> Release:
+    for event in released.events if released is not None else ():
+        if isinstance(event, Release) and event.score == score:
+            return event
+    raise ValueError(f"removal {score}_released: {score} was not released from the first phase")
