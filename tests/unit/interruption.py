@@ -15,19 +15,16 @@ import numpy as np
 import torch
 
 from gradval.data.store import open_store
-from gradval.privacy.accountants import SampledGaussian
-from gradval.privacy.ledger import event_record
+from gradval.privacy.events import extended, training_event
 from gradval.privacy.plan import PhasePlan
 from gradval.runtime.jobs import job
 from gradval.training.recipe import Recipe
 from gradval.training.resume import remove_state
-from gradval.training.run import PrivacyStatement, RunFiles, train_run
+from gradval.training.run import RunFiles, train_run
 
 # Children are forked from a clean process that has imported everything, or each would take seconds.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["interruption", "torch._dynamo", "dp_accounting.rdp", "opacus.optimizers"]
-)
+CONTEXT.set_forkserver_preload(["interruption", "torch._dynamo", "opacus.optimizers"])
 
 RECIPE = Recipe(
     epochs=1,
@@ -45,23 +42,14 @@ RECIPE = Recipe(
     clipping="bookkeeping",
     checkpoints=5,
 )
-# The quickest accountant: kills shall meet the training, not the accounting after it.
-STATEMENT = PrivacyStatement(
-    target_epsilon=8, delta=1e-4, accountants=("rdp",), phase="full", groups={"everyone": (0,)}
-)
-FIRST = event_record(SampledGaussian(0.4, 2.0, 9), phase="first", clipping_norm=0.7, samples=40)
-SECOND = replace(
-    STATEMENT,
-    phase="second",
-    groups={"kept": (0, 1), "removed": (0,)},
-    selection="raw",
-    earlier_events=(FIRST,),
-)
+FIRST = training_event(PhasePlan(40, 0.4, 9, 2.0), name="first", clipping_norm=0.7)
 # What is special about a run: its recipe, or that it is a second phase on those who are kept.
 VIEWS = {"recipe": replace(RECIPE, augmentation="flip-crop", multiplicity=2)}
 SECOND_PHASE = {
     "phase": PhasePlan(30, 0.5, 9, 2.0),
-    "statement": SECOND,
+    "phase_name": "second",
+    "before": extended(None, FIRST),
+    "selection": "raw",
     "kept": np.arange(10, 40),
 }
 
@@ -108,7 +96,6 @@ def train(
         usual: dict[str, Any] = {
             "recipe": RECIPE,
             "phase": PhasePlan(40, 0.4, 9, noise),
-            "statement": STATEMENT if noise is not None else None,
         }
         train_run(
             data,

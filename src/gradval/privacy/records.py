@@ -13,6 +13,8 @@ class Record(BaseModel):
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
+# Of events: pydantic names them in the path to a value, but they are no keys.
+_KINDS = ("gaussian", "laplace", "none")
 # How pydantic's messages are said here, by their kinds.
 _SAID = {"missing": "is missing", "extra_forbidden": "is not a known key"}
 _SHOWN = 60  # characters of a wrong value
@@ -37,18 +39,16 @@ def read_record(kind: type[AnyRecord], content: Any, where: str) -> AnyRecord:
 
 def _first_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    path, tag = "$", None
+    path = "$"
     for part in first["loc"]:
         if isinstance(part, int):
-            path, tag = f"{path}[{part}]", "mechanism"
-        elif tag is None:
+            path = f"{path}[{part}]"
+        elif part not in _KINDS:
             path = f"{path}.{part}"
-        else:
-            # Which kind of event it was taken for, not a key.
-            tag = None
     if first["type"] == "value_error":
         # Our own sentences, which name their keys.
-        return f"{path}: {first['ctx']['error']}" if len(path) > 1 else str(first["ctx"]["error"])
+        said = str(first["ctx"]["error"])
+        return said if said.startswith("$") else f"{path}: {said}"
     if first["type"] in _SAID:
         return f"{path}: {_SAID[first['type']]}"
     said = first["msg"].replace("Input should be", "must be")

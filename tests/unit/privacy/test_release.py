@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradval.privacy.release import laplace_mechanism, release, release_record
+from gradval.privacy.release import laplace_mechanism, release, release_event
 
 BOUNDS = (1.0, 5.0)
 DRAWS = 20_000
@@ -76,10 +76,12 @@ def test_two_releases_have_independent_noise():
     assert len(np.unique(first - scores)) == 100 and not np.any(first == second)
 
 
-def test_a_record_states_the_release():
-    record = release_record("vog", BOUNDS, 0.5, 100)
-    assert record["noise_multiplier"] == 2 and record["bounds"] == [1, 5]
-    assert record["phase"] == "release of vog" and record["samples"] == 100
+def test_an_event_states_the_release():
+    event = release_event("vog", BOUNDS, 0.5, 100)
+    assert event.noise_multiplier == 2 and event.bounds == (1, 5) and event.score == "vog"
+    assert event.phase == "release of vog" and event.samples == 100 and event.steps == 1
+    with pytest.raises(ValueError, match=r"release of vog: \$\.noise_multiplier: must be"):
+        release_event("vog", BOUNDS, 1000.0, 100)
 
 
 @pytest.mark.parametrize(

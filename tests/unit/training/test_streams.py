@@ -1,6 +1,5 @@
 """Random streams: seeded ones repeat, secret ones never do, and both are resumed exactly."""
 
-import json
 import shutil
 
 import numpy as np
@@ -9,10 +8,10 @@ import torch
 from test_training import OPTIONS, assert_same, run_until, trainer
 
 from gradval.data.store import Split, Store
-from gradval.privacy import ledger as ledgers
+from gradval.privacy.events import read_events
 from gradval.privacy.plan import PhasePlan
 from gradval.training.recipe import Recipe
-from gradval.training.run import PrivacyStatement, RunFiles, train_run
+from gradval.training.run import RunFiles, train_run
 from gradval.training.streams import Streams
 
 CPU = torch.device("cpu")
@@ -94,17 +93,11 @@ def test_secret_runs_differ_and_each_is_resumed_to_the_bit(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("secret", [False, True])
-def test_the_ledger_says_where_the_randomness_came_from(tmp_path, secret) -> None:
+def test_the_events_say_where_the_randomness_came_from(tmp_path, secret) -> None:
     images = np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
     split = Split(images, np.arange(40) % 3, [str(i) for i in range(40)])
-    options = {
-        "target_epsilon": 8.0,
-        "delta": 1e-4,
-        "accountants": ["pld"],
-        "secret_noise": secret,
-    }
 
-    def train(folder):
+    def train(folder, secret=secret):
         files = RunFiles.in_folder(folder)
         train_run(
             Store("noise", ("a", "b", "c"), (0.5,), (0.3,), split, split, {}),
@@ -114,19 +107,18 @@ def test_the_ledger_says_where_the_randomness_came_from(tmp_path, secret) -> Non
             seed=0,
             stream="test",
             files=files,
-            statement=PrivacyStatement.of(options, phase="full", groups={"everyone": (0,)}),
+            secret_noise=secret,
             progress=False,
         )
-        return files.weights.read_bytes(), json.loads(files.ledger.read_text())
+        (event,) = read_events(files.events).events
+        return files.weights.read_bytes(), event.randomness
 
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    (first, ledger), (second, _) = train(tmp_path / "a"), train(tmp_path / "b")
+    (first, randomness), (second, _) = train(tmp_path / "a"), train(tmp_path / "b")
     assert (first != second) == secret
-    ledgers.check(ledger)
-    assert ledger["randomness"] == ("secret" if secret else "seeded")
-    assert ledger["notes"] == [ledgers.SECRET_NOISE if secret else ledgers.FIXED_SEED]
+    assert randomness == ("secret" if secret else "seeded")
     # A state of the one kind is not gone on with as the other.
-    options["secret_noise"] = not secret
-    assert train(tmp_path / "a")[1]["randomness"] == ("seeded" if secret else "secret")
-    assert train(tmp_path / "a")[0] not in (first, second)
+    again, randomness = train(tmp_path / "a", secret=not secret)
+    assert randomness == ("seeded" if secret else "secret")
+    assert again not in (first, second)

@@ -420,7 +420,6 @@ def test_divergence_writes_no_file_of_the_run(tmp_path, noise):
             seed=0,
             stream="test",
             files=RunFiles.in_folder(tmp_path, checkpoints=True),
-            statement=None,
             progress=False,
         )
     # No weights, so nothing that could be scored.
