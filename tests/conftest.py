@@ -30,10 +30,10 @@ def copy_checkout(tmp_path_factory):
             else:
                 shutil.copy(source, target)
         if save_every is not None:
-            loop = folder / "src/gradval/training/loop.py"
-            text = loop.read_text()
+            resume = folder / "src/gradval/training/resume.py"
+            text = resume.read_text()
             assert "SAVE_EVERY_SECONDS, MOST_STRETCH = 60.0," in text
-            loop.write_text(text.replace("MOST_STRETCH = 60.0,", f"MOST_STRETCH = {save_every},"))
+            resume.write_text(text.replace("MOST_STRETCH = 60.0,", f"MOST_STRETCH = {save_every},"))
         return folder
 
     return copy

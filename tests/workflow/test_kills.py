@@ -12,6 +12,7 @@ import pytest
 
 PARTS = ("Snakefile", "config.yaml", "workflow", "src", "tests/workflow", "profiles", "envs")
 RUN = "digits/resnet9/eps4/seed0"
+STOPPED = r"interrupted after step (\d+) of \d+, state saved; run the same command to go on"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Killed:
             stdout=(self.checkout / "snakemake.out").open("w"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # Ignored by what a shell starts in the background, as pytest may have been.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def again(self):
@@ -71,7 +74,7 @@ class Killed:
             if path.is_file() and not path.name.startswith(skipped)
         }
 
-    def kill(self, process, number, further_steps):
+    def kill(self, process, number, further_steps, times=1):
         """Let some steps be saved and send a signal to everything that Snakemake started."""
         writes, last = 0, self.saved()
         while writes < further_steps:
@@ -79,17 +82,35 @@ class Killed:
             now = self.saved()
             writes, last = writes + (now != last), now
             time.sleep(0.002)
-        os.killpg(process.pid, number)
+        for _ in range(times):
+            os.killpg(process.pid, number)
         process.wait(timeout=1200)
         assert process.returncode != 0
+        # A job may outlive Snakemake by the end of its step.
+        end = time.monotonic() + 60
+        while self.alive(process.pid) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not self.alive(process.pid)
+
+    @staticmethod
+    def alive(group):
+        """Whether a process of the group is left."""
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def saved(self):
         return self.state.stat().st_mtime_ns if self.state.exists() else 0
 
     def resumed_at(self):
         """Step at which the last training of the job went on."""
-        log = self.checkout / "logs" / self.rule / f"{RUN}{self.log_suffix}.log"
-        return int(re.findall(r"resumed after step (\d+) of", log.read_text())[-1])
+        return int(re.findall(r"resumed after step (\d+) of", self.log)[-1])
+
+    @property
+    def log(self):
+        return (self.checkout / "logs" / self.rule / f"{RUN}{self.log_suffix}.log").read_text()
 
     @property
     def log_suffix(self):
@@ -112,7 +133,7 @@ def checkout(copy_checkout):
     ],
     ids=lambda case: case[0],
 )
-def test_snakemake_killed_twice_in_one_job_ends_with_the_same_bytes(checkout, case):
+def test_snakemake_stopped_again_and_again_in_one_job_ends_with_the_same_bytes(checkout, case):
     job = Killed(checkout, *case)
     expected = job.finish(job.start())
     assert expected
@@ -121,5 +142,9 @@ def test_snakemake_killed_twice_in_one_job_ends_with_the_same_bytes(checkout, ca
     job.kill(job.again(), signal.SIGTERM, further_steps=11)
     first = job.resumed_at()
     assert first >= 6
+    # Ctrl-C: Snakemake, the job and the shells between them get it at once, and here twice.
+    job.kill(job.again(), signal.SIGINT, further_steps=3, times=2)
+    stopped = re.search(STOPPED, job.log)
+    assert stopped and stopped.group() in job.output
     assert job.finish(job.again()) == expected
-    assert job.resumed_at() > first
+    assert job.resumed_at() == int(stopped.group(1)) > first

@@ -61,7 +61,14 @@ def test_the_default_config_lays_out_the_whole_study(checkout):
     jobs = planned(checkout)
     assert jobs["train_model"] == 8 * 2 + 3 * 2  # full runs, and first phases before pruning
     assert jobs["plot_figure"] == 10 and jobs["retrain_pruned"] == 6
+    assert jobs["write_ledgers"] == 8 and jobs["write_pruned_ledgers"] == 3  # for all seeds
     assert "release_scores" not in jobs
+
+
+def test_one_ledger_needs_the_runs_of_its_own_setting_alone(checkout):
+    jobs = planned(checkout, "results/digits/resnet9/eps4/seed0/full/ledger.json")
+    assert jobs["train_model"] == 2 and jobs["write_ledgers"] == jobs["plan_privacy"] == 1
+    assert "score_samples" not in jobs and "retrain_pruned" not in jobs
 
 
 def test_a_dry_run_says_once_what_the_study_costs(checkout):
@@ -150,6 +157,32 @@ def test_a_released_selection_is_paid_for_and_shown_beside_the_raw_one(finished)
     assert "| ε = 4 |" in table and "| ε = 4, released |" in table
     page = (finished / "results/runs/pruned_ledger.html").read_text()
     assert "gaussian + laplace + gaussian" in page and "replace one sample by a blank one" in page
+
+
+def assert_only_ledgers_are_written(jobs):
+    assert jobs["write_ledgers"] == 4
+    assert jobs["write_pruned_ledgers"] == jobs["write_release_ledgers"] == 1
+    spent = {"plan_privacy", "train_model", "score_samples", "release_scores", "prune_dataset"}
+    assert not {*spent, "retrain_pruned", "audit_training"} & jobs.keys()
+
+
+def test_another_sentence_in_the_ledgers_trains_nothing(finished):
+    ledger = finished / "src/gradval/privacy/ledger.py"
+    original = ledger.read_text()
+    assert "Publishing" in original
+    ledger.write_text(original.replace("Publishing", "Giving away"))
+    try:
+        jobs = planned(finished, "all", "audit", "--configfile", MINIMAL)
+    finally:
+        ledger.write_text(original)
+    assert_only_ledgers_are_written(jobs)
+
+
+def test_another_accountant_trains_nothing(finished, tmp_path):
+    overlay = tmp_path / "accountants.yaml"
+    overlay.write_text("privacy: {accountants: [pld, rdp, prv]}\n")
+    jobs = planned(finished, "all", "audit", "--configfile", MINIMAL, str(overlay))
+    assert_only_ledgers_are_written(jobs)
 
 
 def test_the_audit_states_its_bound_beside_the_claim(finished):
