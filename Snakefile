@@ -15,14 +15,22 @@ min_version("9.12")
 # The checkout's own package, here and in scripts, even where another copy is installed.
 sys.path.insert(0, f"{workflow.basedir}/src")
 
+from gradval.runtime.adoption import adopt_results
 from gradval.runtime.bytecode import keep_bytecode
 from gradval.runtime.code import put_checkout_first
+from gradval.runtime.plugins import find_plugins_in
 
 put_checkout_first()
 keep_bytecode(".snakemake/bytecode")
+if workflow.is_main_process:
+    adopt_results()
 
 
 configfile: Path(workflow.basedir) / "config.yaml"
+
+
+# A user's own scores and architectures lie beside a config.
+find_plugins_in(*(Path(file).parent for file in workflow.configfiles))
 
 
 include: "workflow/rules/common.smk"

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from gradval.ghost import sample_gradients
 from gradval.models.architectures import build_model
 from gradval.scores.batching import choose_batch_size
-from gradval.scores.vog import input_gradients
+from gradval.scores.input_gradients import input_gradients
 
 CLASSES = 10
 

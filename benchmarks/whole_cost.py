@@ -22,7 +22,7 @@ from measurement import Run, interleaved_seconds, report
 from private_step_speed import step
 from score_speed import Case, plis, problem, with_batch
 
-from gradval.scores.vog import input_gradients
+from gradval.scores.input_gradients import input_gradients
 from gradval.training.checkpoints import Checkpoints, save_checkpoints
 
 MODELS = ("resnet9", "resnet18")

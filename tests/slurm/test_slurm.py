@@ -61,7 +61,7 @@ def runs(cluster, checkout, submit):
     # Before the first Snakemake knows that the data are complete, another would make them anew.
     cluster.wait_for(lambda: cluster.jobs_of("plan"), "data")
     slow = submit(
-        FULL.format("eps2", "scores.parquet"),
+        FULL.format("eps2", "scores/vog.parquet"),
         "--nolock",
         "--set-resources",
         "train_model:runtime=10 if attempt == 1 else 20",
@@ -163,7 +163,7 @@ def test_only_what_is_new_or_changed_is_submitted(finished, submit):
     added.write_text("grid: {privacy: [nonprivate, eps4, eps8]}")
     jobs = planned(submit, config=config)
     assert jobs["train_model"] == jobs["score_samples"] == jobs["plan_privacy"] == 1
-    added.write_text("scores: {vog_statistic: std}")
+    added.write_text("scores: {options: {vog: {statistic: std}}}")
     jobs = planned(submit, config=config)
     assert jobs["score_samples"] == 3 and "train_model" not in jobs
 

@@ -21,7 +21,7 @@ rule audit_training:
         privacy=planned_privacy,
         secret_noise=config["privacy"]["secret_noise"],
         audit=audit_options(),
-        code=digest("audit_training"),
+        code=code_of("audit_training", architecture),
     message:
         "Auditing the training of {wildcards.model} on {wildcards.dataset}, "
         "{wildcards.privacy}, seed {wildcards.seed}"
@@ -51,7 +51,7 @@ rule build_audit:
         mem_mb=data_memory,
         runtime=short,
     params:
-        code=digest("build_audit"),
+        code=code_of("build_audit"),
     message:
         "Building the table of audits"
     script:

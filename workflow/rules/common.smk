@@ -5,11 +5,16 @@ from snakemake.utils import validate
 
 from gradval.study import checks as study_checks, experiments as study, names
 from gradval.data.class_names import OF_SOURCE
+<<<<<<< HEAD
 from gradval.report.labels import figure_label
 from gradval.runtime.code import code_digest
+=======
+from gradval.models.registry import ARCHITECTURES
+from gradval.runtime.code import code_digest, file_digest
+from gradval.scores import registry as scores_registry
+>>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
 from gradval.study.config_errors import explain
 
-SCORES = names.SCORES
 # Classes that are known before the data set is prepared.
 KNOWN_CLASSES = {
     name: OF_SOURCE[block["source"]]
@@ -25,7 +30,7 @@ def check_config():
     except WorkflowError as error:
         sys.exit(f"config: {explain(error.__context__)}")
     try:
-        study_checks.check(config, scores=SCORES, known_classes=KNOWN_CLASSES)
+        study_checks.check(config, known_classes=KNOWN_CLASSES)
     except study.ConfigError as error:
         sys.exit(f"config: {error}")
 
@@ -38,7 +43,10 @@ FIGURES = [name for name in config["figures"] if study.figure_is_run(config, nam
 CLAIMS_FILE = f"{workflow.basedir}/workflow/claims.csv"
 CLAIMS = study.read_claims(CLAIMS_FILE)
 PRUNED = study.pruning_settings(config)
-REMOVALS = names.removals(SCORES, config["pruning"]["selection"])
+REMOVALS = names.removals(config["pruning"]["scores"], config["pruning"]["selection"])
+# Name -> what the config calls it: the same, or an import path.
+SCORES = scores_registry.choices_by_name(config["scores"]["names"])
+SHARED_SCORES = [name for name in scores_registry.SHARED_PASS if name in SCORES]
 
 DATA = "resources/{dataset}"
 SETTING = "results/{dataset}/{model}/{privacy}"
@@ -54,11 +62,37 @@ wildcard_constraints:
     comparison="|".join(config["comparisons"]),
     figure="|".join(config["figures"]),
     kind="full|pruned",
+    score="|".join(SCORES),
 
 
-def digest(rule_name):
-    """Digest of the code that a rule's script runs; a change of it reruns the rule."""
-    return code_digest(f"{workflow.basedir}/workflow/scripts/{rule_name}.py")
+def code_of(script, chosen=None):
+    """Function of wildcards: digest of the code that a script runs; its change reruns the rule.
+
+    `chosen`, a function of wildcards, gives the import paths of what the script loads by name.
+    """
+    path = f"{workflow.basedir}/workflow/scripts/{script}.py"
+    return lambda wildcards: code_digest(path, *(chosen(wildcards) if chosen else ()))
+
+
+def architecture(wildcards):
+    """Import path of the architecture of a run."""
+    return [ARCHITECTURES.path(config["models"][wildcards.model]["architecture"])]
+
+
+def scored_by(*fixed):
+    """Function of wildcards: import paths of an architecture and of scores, fixed or a wildcard."""
+
+    def chosen(wildcards):
+        names = fixed or [wildcards.score]
+        paths = [scores_registry.SCORES.path(SCORES[name]) for name in names]
+        return architecture(wildcards) + paths
+
+    return chosen
+
+
+def score_files(folder, scores):
+    """The files of several scores of a run."""
+    return [f"{folder}/scores/{score}.parquet" for score in scores]
 
 
 def store_of(dataset):
@@ -92,8 +126,14 @@ def model_of(wildcards):
 
 
 def scoring_options():
-    """Options of the scores at checkpoints."""
-    return {key: value for key, value in config["scores"].items() if key != "free"}
+    """How scores are computed, whichever they are."""
+    return {key: config["scores"][key] for key in ("normalisation", "batch_size")}
+
+
+def score_options(score):
+    """The options of a score, with the defaults that it declares."""
+    given = config["scores"]["options"].get(score)
+    return scores_registry.options_of(SCORES[score], given).model_dump()
 
 
 def free_scores_output():
@@ -111,7 +151,13 @@ def free_scores_inputs(wildcards):
         )
     return {
         "free": full_runs("free_scores.parquet"),
-        "exact": full_runs("scores.parquet"),
+        "exact": full_runs(
+            *(
+                f"scores/{score}.parquet"
+                for score in names.FREE_SCORES
+                if score in SCORES
+            )
+        ),
     }
 
 
@@ -183,7 +229,9 @@ def side_scores(wildcards):
             file
             for seed in SEEDS
             for file in run_files(
-                getattr(comparison, side).setting, seed, "full/scores.parquet"
+                getattr(comparison, side).setting,
+                seed,
+                f"full/scores/{getattr(comparison, side).score}.parquet",
             )
         ]
         for side in ("a", "b")
@@ -218,7 +266,11 @@ def figure_inputs(wildcards):
     if config["figures"][name]["kind"] in study.RUN_FIGURES:
         setting = study.figure_setting(config, name)
         return {
-            "scores": run_files(setting, SEEDS[0], "full/scores.parquet"),
+            "scores": run_files(
+                setting,
+                SEEDS[0],
+                f"full/scores/{config['figures'][name]['score']}.parquet",
+            ),
             "store": store_of(setting.dataset),
         }
     comparisons = study.figure_comparisons(config, name)
@@ -320,7 +372,7 @@ def runs_inputs(wildcards):
         "ledger": files("ledger.json"),
     }
     if wildcards.kind == "full":
-        return inputs | {"scoring": full_runs("scoring.json")}
+        return inputs | {"scoring": full_runs("scoring.json") if SHARED_SCORES else []}
     return inputs | {"first": first_phases("timing.json")}
 
 
@@ -370,4 +422,6 @@ def all_targets():
     if study.releases_scores(config):
         targets += first_phases("released_scores.ledger.json")
     # Named, or a score file that is missing would not be missed while the figures exist.
-    return targets + full_runs("scores.parquet") + first_phases("scores.parquet")
+    targets += full_runs(*(f"scores/{score}.parquet" for score in SCORES))
+    scores = config["pruning"]["scores"]
+    return targets + [f for s in scores for f in first_phases(f"scores/{s}.parquet")]

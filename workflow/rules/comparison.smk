@@ -18,7 +18,7 @@ rule compare_selections:
         definition=comparison_definition,
         seeds=SEEDS,
         selection=config["selection"],
-        code=digest("compare_selections"),
+        code=code_of("compare_selections"),
     message:
         "Comparing selections: {wildcards.comparison}"
     script:

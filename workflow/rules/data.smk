@@ -12,7 +12,7 @@ rule prepare_dataset:
         runtime=short,
     params:
         options=dataset_options,
-        code=digest("prepare_dataset"),
+        code=code_of("prepare_dataset"),
     message:
         "Preparing the canonical store of {wildcards.dataset}"
     script:

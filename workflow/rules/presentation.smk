@@ -19,7 +19,7 @@ rule collect_runs:
         mem_mb=data_memory,
         runtime=short,
     params:
-        code=digest("collect_runs"),
+        code=code_of("collect_runs"),
     message:
         "Collecting accuracies, times and ledgers of the {wildcards.kind} runs"
     script:
@@ -52,7 +52,7 @@ rule plot_figure:
         k=config["selection"]["k"],
         pearson_top=config["selection"]["pearson_top"],
         scale=config["selection"]["scale"],
-        code=digest("plot_figure"),
+        code=code_of("plot_figure"),
     message:
         "Drawing {wildcards.figure}"
     script:
@@ -81,7 +81,7 @@ rule plot_learning_curves:
         mem_mb=data_memory,
         runtime=short,
     params:
-        code=digest("plot_learning_curves"),
+        code=code_of("plot_learning_curves"),
     message:
         "Drawing the learning curves"
     script:
@@ -111,7 +111,7 @@ rule compare_free_scores:
         runtime=short,
     params:
         k=config["selection"]["k"],
-        code=digest("compare_free_scores"),
+        code=code_of("compare_free_scores"),
     message:
         "Comparing the scores collected while training with those at checkpoints"
     script:
@@ -121,7 +121,6 @@ rule compare_free_scores:
 rule build_table1:
     input:
         runs="results/runs/pruned.csv",
-        claims=CLAIMS_FILE,
     output:
         csv="results/table1.csv",
         md="results/table1.md",
@@ -150,7 +149,8 @@ rule build_table1:
         runtime=short,
     params:
         stand_ins=pruning_stand_ins(),
-        code=digest("build_table1"),
+        claims=file_digest(CLAIMS_FILE),
+        code=code_of("build_table1"),
     message:
         "Building Table 1"
     script:
@@ -160,7 +160,6 @@ rule build_table1:
 rule build_scorecard:
     input:
         unpack(scorecard_inputs),
-        claims=CLAIMS_FILE,
     output:
         csv="results/scorecard.csv",
         md="results/scorecard.md",
@@ -181,9 +180,14 @@ rule build_scorecard:
         runtime=short,
     params:
         actors=study.actors(config, CLAIMS),
+<<<<<<< HEAD
         comparisons={name: study.describe(c) for name, c in COMPARISONS.items()},
         selection=config["selection"],
         code=digest("build_scorecard"),
+=======
+        claims=file_digest(CLAIMS_FILE),
+        code=code_of("build_scorecard"),
+>>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
     message:
         "Building the scorecard"
     script:

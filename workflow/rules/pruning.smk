@@ -2,7 +2,7 @@ rule prune_dataset:
     input:
         **released_scores_of_first_phase(),
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
-        scores=f"{RUN}/first/scores.parquet",
+        scores=score_files(f"{RUN}/first", config["pruning"]["scores"]),
     output:
         kept=f"{RUN}/pruned/kept.csv",
     log:
@@ -19,7 +19,7 @@ rule prune_dataset:
         scope=config["pruning"]["scope"],
         scale=config["selection"]["scale"],
         removals=REMOVALS,
-        code=digest("prune_dataset"),
+        code=code_of("prune_dataset"),
     message:
         "Pruning {wildcards.dataset} by the scores of {wildcards.model}, "
         "{wildcards.privacy}, seed {wildcards.seed}"
@@ -59,7 +59,7 @@ rule retrain_pruned:
         recipe=recipe_of,
         secret_noise=config["privacy"]["secret_noise"],
         removals=REMOVALS,
-        code=digest("retrain_pruned"),
+        code=code_of("retrain_pruned", architecture),
     message:
         "Retraining {wildcards.model} on what pruning left of {wildcards.dataset}, "
         "{wildcards.privacy}, seed {wildcards.seed}"

@@ -1,3 +1,7 @@
+ruleorder: score_samples > score_samples_by
+
+
+# The paper's scores together: three share a pass, and most of a short job is its start.
 rule score_samples:
     input:
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
@@ -5,7 +9,7 @@ rule score_samples:
         checkpoints=rules.train_model.output.checkpoints,
         events=rules.train_model.output.events,
     output:
-        scores=f"{RUN}/{{phase}}/scores.parquet",
+        scores=score_files(f"{RUN}/{{phase}}", SHARED_SCORES),
         timing=f"{RUN}/{{phase}}/scoring.json",
     log:
         "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
@@ -19,9 +23,10 @@ rule score_samples:
         runtime=minutes_of("score"),
     params:
         model=model_of,
-        scores=SCORES,
+        scores={name: SCORES[name] for name in SHARED_SCORES},
+        score_options={name: score_options(name) for name in SHARED_SCORES},
         options=scoring_options(),
-        code=digest("score_samples"),
+        code=code_of("score_samples", scored_by(*SHARED_SCORES)),
     message:
         "Scoring every sample of {wildcards.dataset} with {wildcards.model}, "
         "{wildcards.privacy}, seed {wildcards.seed} ({wildcards.phase})"
@@ -29,10 +34,50 @@ rule score_samples:
         "../scripts/score_samples.py"
 
 
+# Any other score by itself: to add one computes nothing else.
+rule score_samples_by:
+    input:
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
+        weights=rules.train_model.output.weights,
+        checkpoints=rules.train_model.output.checkpoints,
+        ledger=rules.train_model.output.ledger,
+    output:
+        scores=[f"{RUN}/{{phase}}/scores/{{score}}.parquet"],
+        timing=f"{RUN}/{{phase}}/scores/{{score}}.json",
+    log:
+        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}/{score}.log",
+    benchmark:
+        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}/{score}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=scoring_memory,
+        runtime=minutes_of("score"),
+    params:
+        model=model_of,
+        scores=lambda wildcards: {wildcards.score: SCORES[wildcards.score]},
+        score_options=lambda wildcards: {
+            wildcards.score: score_options(wildcards.score)
+        },
+        options=scoring_options(),
+        code=code_of("score_samples", scored_by()),
+    message:
+        "Scoring every sample of {wildcards.dataset} by {wildcards.score} with "
+        "{wildcards.model}, {wildcards.privacy}, seed {wildcards.seed} ({wildcards.phase})"
+    script:
+        "../scripts/score_samples.py"
+
+
 rule release_scores:
     input:
+<<<<<<< HEAD
         scores=rules.score_samples.output.scores,
         events=rules.train_model.output.events,
+=======
+        scores=score_files(f"{RUN}/{{phase}}", config["pruning"]["scores"]),
+        ledger=rules.train_model.output.ledger,
+>>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
     output:
         scores=f"{RUN}/{{phase}}/released_scores.parquet",
         events=f"{RUN}/{{phase}}/released_scores.events.json",
@@ -46,10 +91,10 @@ rule release_scores:
         mem_mb=data_memory,
         runtime=short,
     params:
-        scores=SCORES,
+        scores=config["pruning"]["scores"],
         bounds=config["release"]["bounds"],
         epsilon=release_epsilon,
-        code=digest("release_scores"),
+        code=code_of("release_scores"),
     message:
         "Releasing the scores of {wildcards.model} on {wildcards.dataset}, "
         "{wildcards.privacy}, seed {wildcards.seed} ({wildcards.phase})"

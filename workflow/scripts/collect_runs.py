@@ -34,7 +34,8 @@ with job(snakemake.log[0]):
                 row["epsilon_kept"] = spent.get("kept", spent.get("everyone"))
                 row["epsilon_removed"] = spent.get("removed")
         else:
-            row["scoring_seconds"] = read_json(files.scoring[i])["scoring_seconds"]
+            if files.scoring:
+                row["scoring_seconds"] = read_json(files.scoring[i])["scoring_seconds"]
         rows.append(row)
         ledgers += ledger_rows(ledger, key)
     output = snakemake.output

@@ -7,16 +7,19 @@ import pandas as pd
 from gradval.report.figures import plot_free_scores, save_figure
 from gradval.runtime.files import atomic_path
 from gradval.runtime.jobs import job
+from gradval.scores.files import read_scores
 from gradval.selection.free_score_agreement import free_score_agreement
 from gradval.study.names import run_key
 
 with job(snakemake.log[0]):
     free, exact = {}, {}
-    for tables, paths in ((free, snakemake.input.free), (exact, snakemake.input.exact)):
-        for path in paths:
-            key = run_key(path)
-            setting = (key["dataset"], key["model"], key["privacy"])
-            tables.setdefault(setting, {})[key["seed"]] = pd.read_parquet(path)
+    for path in snakemake.input.free:
+        folder = str(Path(path).parent)
+        key = run_key(path)
+        setting, seed = (key["dataset"], key["model"], key["privacy"]), key["seed"]
+        files = [file for file in snakemake.input.exact if file.startswith(f"{folder}/scores/")]
+        free.setdefault(setting, {})[seed] = pd.read_parquet(path)
+        exact.setdefault(setting, {})[seed] = read_scores(files)
     k = snakemake.params.k
     parts = []
     for setting in free:

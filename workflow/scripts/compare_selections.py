@@ -2,20 +2,18 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from gradval.data.store import open_store
 from gradval.runtime.files import atomic_path
 from gradval.runtime.jobs import job
+from gradval.scores.files import read_score
 from gradval.selection.agreement import compare_over_seeds, list_selections
 
 with job(snakemake.log[0]):
     definition, selection = snakemake.params.definition, snakemake.params.selection
     store = open_store(Path(snakemake.input.store[0]).parent)
-    suffix = "_normalised" if selection["scale"] == "normalised" else ""
     scores = {
         side: {
-            seed: pd.read_parquet(path)[definition[f"score_{side}"] + suffix].to_numpy()
+            seed: read_score(path, selection["scale"])
             for seed, path in zip(snakemake.params.seeds, snakemake.input[side], strict=True)
         }
         for side in ("a", "b")

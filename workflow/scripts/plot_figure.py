@@ -14,6 +14,7 @@ from gradval.report.figures import (
 )
 from gradval.report.labels import any_label
 from gradval.runtime.jobs import job
+from gradval.scores.files import read_score
 from gradval.selection import select
 from gradval.study.names import dataset_label, model_label, privacy_label, score_label
 
@@ -40,10 +41,14 @@ def describe_run(dataset, model, privacy, class_name=None):
 def distribution(files, definition, common):
     dataset, model, privacy = definition["setting"]
     store = open_store(Path(files.store[0]).parent)
+<<<<<<< HEAD
     table = pd.read_parquet(files.scores[0])
     run = describe_run(dataset, model, privacy)
+=======
+    side = {"score": definition["score"], "model": model, "privacy": privacy}
+>>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
     return plot_score_distribution(
-        table[f"{definition['score']}_normalised"].to_numpy(),
+        read_score(files.scores[0], "normalised"),
         store.train.images,
         score=definition["score"],
         labels=store.train.labels,
@@ -55,8 +60,13 @@ def distribution(files, definition, common):
 def extremes(files, definition, common):
     dataset, model, privacy = definition["setting"]
     store = open_store(Path(files.store[0]).parent)
+<<<<<<< HEAD
     suffix = "_normalised" if snakemake.params.scale == "normalised" else ""
     scores = pd.read_parquet(files.scores[0])[definition["score"] + suffix]
+=======
+    side = {"score": definition["score"], "model": model, "privacy": privacy}
+    scores = read_score(files.scores[0], snakemake.params.scale)
+>>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
     labels, class_name = store.train.labels, definition.get("class")
     within = None if class_name is None else labels == store.class_index(class_name)
     run = describe_run(dataset, model, privacy, class_name)

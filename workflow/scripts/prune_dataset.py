@@ -4,20 +4,20 @@ import pandas as pd
 
 from gradval.runtime.files import atomic_path
 from gradval.runtime.jobs import job
+from gradval.scores.files import read_scores
 from gradval.selection.pruning import kept_samples
 from gradval.study.names import CONTROLS, score_of
 
 with job(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
-    scores = pd.read_parquet(files.scores)
-    suffix = "_normalised" if params.scale == "normalised" else ""
+    scores = read_scores(files.scores, params.scale)
     table = scores[["index", "id", "label"]].copy()
     for removal in params.removals:
         score, released = score_of(removal)
         if released:
             values = pd.read_parquet(files.released)[score].to_numpy()
         else:
-            values = None if removal in CONTROLS else scores[score + suffix].to_numpy()
+            values = None if removal in CONTROLS else scores[score].to_numpy()
         kept = kept_samples(
             removal,
             values,

@@ -1,9 +1,8 @@
-"""Score every training sample of a run."""
+"""Score every training sample of a run by one or several scores."""
 
 import time
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from gradval.data.images import NormalisedImages
@@ -11,9 +10,15 @@ from gradval.data.store import open_store
 from gradval.models.architectures import model_for
 from gradval.privacy.events import read_events
 from gradval.runtime.devices import job_device
+<<<<<<< HEAD
 from gradval.runtime.files import atomic_path, write_json
+=======
+from gradval.runtime.files import read_json, write_json
+>>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
 from gradval.runtime.jobs import job
-from gradval.scores import normalise_per_class, score_samples
+from gradval.scores.class_normalisation import normalise_per_class
+from gradval.scores.compute import score_samples
+from gradval.scores.files import write_score
 from gradval.training.checkpoints import Checkpoints, load_weights
 from gradval.training.resume import RESUME_FILE, remove_state
 
@@ -35,22 +40,24 @@ with job(snakemake.log[0]):
         Checkpoints(files.checkpoints, model_for(store, params.model).to(device)),
         images,
         labels,
+<<<<<<< HEAD
         params.scores,
         sigma=read_events(files.events).noise_scale,
         vog_target=options["vog_target"],
         vog_statistic=options["vog_statistic"],
         vog_channels=options["vog_channels"],
+=======
+        list(params.scores.values()),
+        options=params.score_options,
+        sigma=noise_scale(read_json(files.ledger)),
+>>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
         batch_size=None if options["batch_size"] == "auto" else options["batch_size"],
         progress=True,
     )
     seconds = time.perf_counter() - start
 
-    table = pd.DataFrame({"index": range(len(labels)), "id": store.train.ids, "label": labels})
-    for name, values in raw.items():
-        table[name] = values.numpy()
-    for name, values in raw.items():
+    for path, values in zip(snakemake.output.scores, raw.values(), strict=True):
         normalised = normalise_per_class(values, labels, options["normalisation"])
-        table[f"{name}_normalised"] = normalised.numpy()
-    with atomic_path(Path(snakemake.output.scores)) as temporary:
-        table.to_parquet(temporary, index=False)
+        ids = store.train.ids
+        write_score(path, ids, labels.numpy(), values.numpy(), normalised.numpy())
     write_json(snakemake.output.timing, {"scoring_seconds": seconds, "scores": list(raw)})

@@ -1,14 +1,23 @@
 """The norm of the gradient as a score."""
 
-from torch import Tensor, nn
+from __future__ import annotations
 
-from gradval.scores.registry import ScoreOptions, ScoringContext, compute_scores, register_score
-from gradval.scores.validation import Images
+from typing import TYPE_CHECKING
+
+from gradval.scores.registry import Score, ScoreOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from gradval.scores.context import ScoringContext
+    from gradval.scores.validation import Images
 
 
-@register_score("grad_norm", order=1)
-def _gradient_norm(context: ScoringContext) -> Tensor:
+def _gradient_norm(context: ScoringContext, options: ScoreOptions) -> Tensor:
     return context.squared_norms.sqrt()
+
+
+SCORE = Score(_gradient_norm, order=1)
 
 
 def gradient_norm_scores(
@@ -38,7 +47,8 @@ def gradient_norm_scores(
             gradients, the input is not of these shapes, types and ranges or not finite, or a
             score is not finite.
     """
-    names = ("grad_norm",)
-    return compute_scores(names, model, (), images, labels, ScoreOptions(), batch_size, progress)[
-        "grad_norm"
-    ]
+    from gradval.scores.compute import compute_score
+
+    return compute_score(
+        "grad_norm", model, images, labels, batch_size=batch_size, progress=progress
+    )

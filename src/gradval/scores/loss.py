@@ -1,14 +1,23 @@
 """The loss as a score."""
 
-from torch import Tensor, nn
+from __future__ import annotations
 
-from gradval.scores.registry import ScoreOptions, ScoringContext, compute_scores, register_score
-from gradval.scores.validation import Images
+from typing import TYPE_CHECKING
+
+from gradval.scores.registry import Score, ScoreOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from gradval.scores.context import ScoringContext
+    from gradval.scores.validation import Images
 
 
-@register_score("loss", order=0)
-def _loss(context: ScoringContext) -> Tensor:
+def _loss(context: ScoringContext, options: ScoreOptions) -> Tensor:
     return context.losses
+
+
+SCORE = Score(_loss, order=0)
 
 
 def loss_scores(
@@ -35,7 +44,6 @@ def loss_scores(
         ValueError: the model mixes samples (BatchNorm), the input is not of these shapes, types
             and ranges or not finite, or a score is not finite.
     """
-    names = ("loss",)
-    return compute_scores(names, model, (), images, labels, ScoreOptions(), batch_size, progress)[
-        "loss"
-    ]
+    from gradval.scores.compute import compute_score
+
+    return compute_score("loss", model, images, labels, batch_size=batch_size, progress=progress)

@@ -1,21 +1,31 @@
 """PLIS: privacy loss-input susceptibility (Eqs. 3-4; Mueller et al. 2022)."""
 
-import torch
-from torch import Tensor, nn
+from __future__ import annotations
 
-from gradval.scores.registry import ScoreOptions, ScoringContext, compute_scores, register_score
-from gradval.scores.validation import Images
+from typing import TYPE_CHECKING
+
+from gradval.scores.registry import Score, ScoreOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from gradval.scores.context import ScoringContext
+    from gradval.scores.validation import Images
 
 
-@register_score("plis", order=2)
-def _plis(context: ScoringContext) -> Tensor:
-    jacobian = context.susceptibilities / context.options.sigma**2
+def _plis(context: ScoringContext, options: ScoreOptions) -> Tensor:
+    import torch
+
+    jacobian = context.susceptibilities / context.sigma**2
     # The Jacobian of a scalar has one row: its spectral norm is its L2 norm.
     rows = jacobian.flatten(1)
     # In units of the largest entry: squares of the entries of confident samples underflow.
     units = rows.abs().amax(1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
     norms: Tensor = torch.linalg.vector_norm(rows / units, dim=1) * units[:, 0]
     return norms
+
+
+SCORE = Score(_plis, order=2)
 
 
 def plis_scores(
@@ -49,6 +59,8 @@ def plis_scores(
             that requires gradients, the input is not of these shapes, types and ranges or not
             finite, or a score is not finite.
     """
-    options = ScoreOptions(sigma=sigma)
-    names = ("plis",)
-    return compute_scores(names, model, (), images, labels, options, batch_size, progress)["plis"]
+    from gradval.scores.compute import compute_score
+
+    return compute_score(
+        "plis", model, images, labels, sigma=sigma, batch_size=batch_size, progress=progress
+    )

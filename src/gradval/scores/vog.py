@@ -1,37 +1,42 @@
 """VoG: variance of input gradients over training (Eq. 2; Agarwal et al. 2022)."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor, nn
+from gradval.scores.registry import Score, ScoreOptions
 
-from gradval.ghost import check_labels, check_separable
-from gradval.ghost.losses import per_sample_losses
-from gradval.ghost.passes import or_zeros
-from gradval.ghost.tape import frozen_parameters
-from gradval.scores.evaluation import evaluating
-from gradval.scores.registry import (
-    ScoreOptions,
-    ScoringContext,
-    compute_scores,
-    register_score,
-    reiterable,
-)
-from gradval.scores.validation import Images
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from gradval.scores.context import ScoringContext
+    from gradval.scores.validation import Images
 
 
-@register_score("vog", order=0)
-def _vog(context: ScoringContext) -> Tensor:
-    options = context.options
+class VogOptions(ScoreOptions):
+    """Which variance of which gradient."""
+
+    target: Literal["loss", "logit"] = "loss"
+    """gradient of the loss (the paper) or of the true class's logit (Agarwal et al.)"""
+    statistic: Literal["printed", "std"] = "printed"
+    """as the paper prints it, sqrt(1/K) * sum; or std, sqrt(sum / K)"""
+    channels: Literal["separate", "averaged"] = "separate"
+    """separate (the paper), or averaged before the variance (Agarwal et al.'s code)"""
+
+
+def _vog(context: ScoringContext, options: VogOptions) -> Tensor:
+    from gradval.scores.input_gradients import input_gradients
+
     maps = (
-        input_gradients(checkpoint, context.images, context.labels, options.vog_target)
+        input_gradients(checkpoint, context.images, context.labels, options.target)
         for checkpoint in context.checkpoints
     )
-    if options.vog_channels == "averaged":
+    if options.channels == "averaged":
         maps = (gradients.mean(1, keepdim=True) for gradients in maps)
     squares, count = _squared_deviations(maps)
-    if options.vog_statistic == "printed":
+    if options.statistic == "printed":
         per_pixel = squares / math.sqrt(count)
     else:
         per_pixel = (squares / count).sqrt()
@@ -46,6 +51,8 @@ def _squared_deviations(maps: Iterable[Tensor]) -> tuple[Tensor, int]:
     Raises:
         ValueError: there are fewer than two maps.
     """
+    import torch
+
     count = 0
     for count, values in enumerate(maps, start=1):
         if count == 1:
@@ -60,37 +67,7 @@ def _squared_deviations(maps: Iterable[Tensor]) -> tuple[Tensor, int]:
     return squares, count
 
 
-def input_gradients(model: nn.Module, images: Tensor, labels: Tensor, target: str) -> Tensor:
-    """Gradient of each sample's target with respect to its image.
-
-    Args:
-        model: maps images to logits; run in evaluation mode and left as it was.
-        images: `(N, C, H, W)` floating, on the model's device and in its dtype.
-        labels: `(N,)` int64.
-        target: "loss" for the cross-entropy, "logit" for the true class's logit.
-
-    Returns:
-        `(N, C, H, W)`.
-
-    Raises:
-        ValueError: the model mixes samples, or a label is not one of its classes.
-    """
-    images = images.detach().requires_grad_()
-    with evaluating(model), torch.enable_grad():
-        check_separable(model, images)
-        with frozen_parameters(model):
-            # A copy, because the model may begin with an in-place operation.
-            logits = model(images.clone())
-            if target == "loss":
-                targets = per_sample_losses(logits, labels)
-            else:
-                check_labels(labels, logits.shape[1])
-                targets = logits.gather(1, labels[:, None])
-            if not targets.requires_grad:
-                return torch.zeros_like(images)
-            # Samples do not interact, so the gradient of the sum holds every sample's own.
-            (found,) = torch.autograd.grad(targets.sum(), images, allow_unused=True)
-            return or_zeros(found, images).detach()
+SCORE = Score(_vog, order=0, options=VogOptions)
 
 
 def vog_scores(
@@ -132,12 +109,19 @@ def vog_scores(
             (BatchNorm), the input is not of these shapes, types and ranges or not finite, or a
             score is not finite.
     """
-    options = ScoreOptions(vog_target=target, vog_statistic=statistic, vog_channels=channels)
+    from gradval.scores.compute import compute_score, reiterable
+
     models = reiterable(models)
     first = next(iter(models), None)
     if first is None:
         raise ValueError("VoG needs at least 2 checkpoints, but there are 0")
-    names = ("vog",)
-    return compute_scores(names, first, models, images, labels, options, batch_size, progress)[
-        "vog"
-    ]
+    return compute_score(
+        "vog",
+        first,
+        images,
+        labels,
+        checkpoints=models,
+        options={"target": target, "statistic": statistic, "channels": channels},
+        batch_size=batch_size,
+        progress=progress,
+    )

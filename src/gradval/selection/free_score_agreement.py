@@ -7,8 +7,7 @@ import pandas as pd
 
 from gradval.selection.correlation import spearman
 from gradval.selection.select import overlap, select
-
-FREE_SCORES = ("loss", "grad_norm", "vog")
+from gradval.study.names import FREE_SCORES
 
 
 def free_score_agreement(
@@ -22,7 +21,8 @@ def free_score_agreement(
     Args:
         free: seed -> rows of `free_scores.parquet`: id, and a column for each score that was
             collected, NaN for samples with too few visits.
-        exact: seed -> rows of `scores.parquet` of the same samples in the same order.
+        exact: seed -> id, and a column a score, of the same samples in the same order; what is
+            not there is not compared.
         k: size of the selections of the largest scores, at most the number of samples.
 
     Returns:
@@ -34,7 +34,8 @@ def free_score_agreement(
     Raises:
         ValueError: the tables are not of the same samples.
     """
-    collected = [score for score in FREE_SCORES if all(score in table for table in free.values())]
+    tables = [*free.values(), *exact.values()]
+    collected = [score for score in FREE_SCORES if all(score in table for table in tables)]
     pairs = [("free", seed, free[seed], exact[seed]) for seed in free]
     pairs += [("another seed", a, exact[b], exact[a]) for a, b in combinations(exact, 2)]
     return pd.DataFrame(

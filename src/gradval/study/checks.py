@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gradval.models.registry import ARCHITECTURES
+from gradval.scores.registry import SCORES, choices_by_name, load_score, options_of
 from gradval.study.experiments import (
     RUN_FIGURES,
     Config,
@@ -17,20 +19,19 @@ from gradval.study.names import NON_PRIVATE, Setting, epsilon_of
 from gradval.training.recipe import Recipe
 
 
-def check(
-    config: Config, *, scores: tuple[str, ...], known_classes: Mapping[str, tuple[str, ...]]
-) -> None:
+def check(config: Config, *, known_classes: Mapping[str, tuple[str, ...]]) -> None:
     """Check every name that refers to another part of the config.
 
     Args:
         config: already valid under the schema.
-        scores: the registered scores.
         known_classes: class names of data sets whose classes are known before they are prepared.
 
     Raises:
         ConfigError: a name refers to nothing, or parts do not go together; in one line that says
             what is allowed.
     """
+    _check_architectures(config)
+    scores = _check_scores(config)
     _check_grid(config)
     for setting in settings(config):
         _check_recipe(config, setting)
@@ -52,22 +53,52 @@ def check(
     if cast(config, config["pruning"]["dataset"]) is not None:
         for privacy in config["pruning"]["privacy"]:
             _check_name("pruning.privacy", privacy, config["grid"]["privacy"])
+    for score in config["pruning"]["scores"]:
+        _check_name("pruning.scores", score, scores)
     _check_release(config, scores)
     _check_part(config, "pruning.dataset", config["pruning"]["dataset"], "datasets")
     _check_part(config, "pruning.model", config["pruning"]["model"], "models")
     _check_audit(config)
 
 
+def _check_architectures(config: Config) -> None:
+    for name, block in config["models"].items():
+        try:
+            ARCHITECTURES.path(block["architecture"])
+        except ValueError as error:
+            raise ConfigError(f"models.{name}.architecture: {error}") from None
+
+
+def _check_scores(config: Config) -> tuple[str, ...]:
+    """Names of the scores, which exist and have the options that are given."""
+    block = config["scores"]
+    try:
+        choices = choices_by_name(block["names"])
+        for choice in choices.values():
+            load_score(choice)
+    except ValueError as error:
+        raise ConfigError(f"scores.names: {error}") from None
+    for name, options in block["options"].items():
+        # Options of a score that an overlay leaves out stay unused.
+        if name not in choices and name not in SCORES:
+            _check_name("scores.options", name, choices)
+        try:
+            options_of(choices.get(name, name), options)
+        except ValueError as error:
+            raise ConfigError(f"scores.options.{error}") from None
+    return tuple(choices)
+
+
 def _check_release(config: Config, scores: tuple[str, ...]) -> None:
     """Bounds of every score; a selection by released scores must depend on nothing else."""
     bounds = config["release"]["bounds"]
     for name, (low, high) in bounds.items():
-        _check_name("release.bounds", name, scores)
+        _check_name("release.bounds", name, (*scores, *SCORES))
         if low >= high:
             raise ConfigError(f"release.bounds.{name}: {low:g} must be below {high:g}")
     if not releases_scores(config):
         return
-    for name in scores:
+    for name in config["pruning"]["scores"]:
         if name not in bounds:
             raise ConfigError(f"release.bounds: {name} is missing; [low, high], public")
     if config["pruning"]["scope"] != "global":

@@ -62,6 +62,8 @@ def recipe_blocks(privacy: str) -> tuple[str, str, str]:
 # The scores of the paper, in its order, and the controls of its Table 1.
 SCORES = ("loss", "grad_norm", "vog", "plis")
 CONTROLS = ("random", "none")
+# Those that training can collect on its way.
+FREE_SCORES = ("loss", "grad_norm", "vog")
 RELEASED = "_released"
 SCORE_LABELS: Mapping[str, str] = {
     "loss": "Loss",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gradval.ghost import clipped_gradient_sum, covers
 from gradval.models.architectures import ARCHITECTURES, build_model
 from gradval.scores import score_samples
-from gradval.scores.vog import input_gradients
+from gradval.scores.input_gradients import input_gradients
 from gradval.training.steps import BookKeepingStep
 
 LABELS = torch.tensor([2, 0, 1])

@@ -11,7 +11,8 @@ from torch import nn
 from torchvision.models import resnet
 
 from gradval.models import residual_blocks
-from gradval.models.architectures import ARCHITECTURES, build_model, group_norm, parameter_count
+from gradval.models.architectures import ARCHITECTURES, build_model, parameter_count
+from gradval.models.layers import group_norm
 from gradval.training.checkpoints import load_weights, save_weights
 
 # Parameters of torchvision's own models with 1,000 classes; BatchNorm and GroupNorm have as many.

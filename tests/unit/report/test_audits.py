@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+<<<<<<< HEAD:tests/unit/report/test_audits.py
 from gradval.report.audits import TITLE, audit_table, verdict
 from gradval.report.tables import html_page, markdown_text
 from gradval.scores import SCORES
+=======
+from gradval.report.audits import audit_markdown, audit_page, audit_table, verdict
+>>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path):tests/unit/report/test_audit_table.py
 from gradval.study.checks import check
 from gradval.study.experiments import ConfigError, Setting, audited_settings
 
@@ -37,7 +41,7 @@ def changed(**keys):
 
 
 def test_the_default_config_audits_the_stand_ins():
-    check(CONFIG, scores=tuple(SCORES), known_classes={})
+    check(CONFIG, known_classes={})
     assert audited_settings(CONFIG) == [
         Setting("digits", "resnet9", privacy) for privacy in CONFIG["audit"]["privacy"]
     ]
@@ -46,7 +50,7 @@ def test_the_default_config_audits_the_stand_ins():
 def test_without_players_nothing_is_audited():
     config = deepcopy(CONFIG)
     config["stand_ins"]["cifar10"] = None
-    check(config, scores=tuple(SCORES), known_classes={})
+    check(config, known_classes={})
     assert audited_settings(config) == []
 
 
@@ -61,7 +65,7 @@ def test_without_players_nothing_is_audited():
 )
 def test_a_wrong_block_is_one_line_that_names_the_key(keys, message):
     with pytest.raises(ConfigError, match=message):
-        check(changed(**keys), scores=tuple(SCORES), known_classes={})
+        check(changed(**keys), known_classes={})
 
 
 def test_verdicts():

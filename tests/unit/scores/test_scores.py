@@ -9,20 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gradval.scores import (
-    SCORES,
-    ScoringContext,
     gradient_norm_scores,
     loss_scores,
     plis_scores,
-    register_score,
     score_samples,
     vog_scores,
 )
 from gradval.scores.batching import choose_batch_size
+from gradval.scores.compute import compute_scores
+from gradval.scores.registry import Score, ScoreOptions
 
 CLASSES, SAMPLES = 4, 7
 
-Score = Callable[..., Tensor]
+ScoreCall = Callable[..., Tensor]
 
 
 def softmax_regression() -> nn.Module:
@@ -78,7 +77,7 @@ def vog_of_one(model: nn.Module, images: Tensor, labels: Tensor, **options: obje
     return vog_scores([model, partner], images, labels, **options)
 
 
-ALL: list[Score] = [loss_scores, gradient_norm_scores, plis_scores, vog_of_one]
+ALL: list[ScoreCall] = [loss_scores, gradient_norm_scores, plis_scores, vog_of_one]
 
 
 class Lazy:
@@ -231,7 +230,7 @@ def test_plis_equals_finite_differences(images: Tensor, labels: Tensor) -> None:
 @pytest.mark.parametrize("score", ALL)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_result_has_the_dtype_of_the_model(
-    score: Score, images: Tensor, labels: Tensor, dtype: torch.dtype
+    score: ScoreCall, images: Tensor, labels: Tensor, dtype: torch.dtype
 ) -> None:
     model = build(small_net).to(dtype)
     for given in (images.float(), images.double()):
@@ -244,7 +243,7 @@ def test_result_has_the_dtype_of_the_model(
 
 @pytest.mark.parametrize("score", ALL)
 def test_images_may_be_loaded_when_needed(
-    score: Score, model: nn.Module, images: Tensor, labels: Tensor
+    score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor
 ) -> None:
     lazy = Lazy(images)
     assert torch.equal(
@@ -256,20 +255,20 @@ def test_images_may_be_loaded_when_needed(
 @pytest.mark.parametrize("score", ALL)
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
 def test_labels_may_be_integers_of_any_kind(
-    score: Score, model: nn.Module, images: Tensor, labels: Tensor, dtype: torch.dtype
+    score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor, dtype: torch.dtype
 ) -> None:
     expected = score(model, images, labels)
     assert torch.equal(score(model, images, labels.to(dtype)), expected)
 
 
 @pytest.mark.parametrize("score", ALL)
-def test_no_samples_have_no_scores(score: Score, model: nn.Module, images: Tensor) -> None:
+def test_no_samples_have_no_scores(score: ScoreCall, model: nn.Module, images: Tensor) -> None:
     result = score(model, images[:0], torch.empty(0, dtype=torch.int64))
     assert result.shape == (0,) and result.dtype == torch.float64
 
 
 @pytest.mark.parametrize("score", ALL)
-def test_scoring_is_in_evaluation_mode(score: Score, images: Tensor, labels: Tensor) -> None:
+def test_scoring_is_in_evaluation_mode(score: ScoreCall, images: Tensor, labels: Tensor) -> None:
     model = build(small_net)
     expected = score(model, images, labels)
     assert torch.equal(score(model.train(), images, labels), expected)
@@ -299,13 +298,13 @@ class TestStateIsLeftAlone:
         assert all(map(torch.equal, model.parameters(), weights))
 
     def test_after_scoring(
-        self, score: Score, watched: nn.Module, images: Tensor, labels: Tensor
+        self, score: ScoreCall, watched: nn.Module, images: Tensor, labels: Tensor
     ) -> None:
         score(watched, images, labels)
         assert not images.requires_grad
 
     def test_after_a_failure_half_way(
-        self, score: Score, watched: nn.Module, images: Tensor, labels: Tensor
+        self, score: ScoreCall, watched: nn.Module, images: Tensor, labels: Tensor
     ) -> None:
         images[5] = torch.inf
         with pytest.raises(ValueError, match="image 5"):
@@ -314,7 +313,7 @@ class TestStateIsLeftAlone:
 
 @pytest.mark.parametrize("score", ALL)
 class TestRefusals:
-    def test_batch_norm(self, score: Score, images: Tensor, labels: Tensor) -> None:
+    def test_batch_norm(self, score: ScoreCall, images: Tensor, labels: Tensor) -> None:
         model = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, CLASSES)).double()
         for given in (images, images[:0]):
             with pytest.raises(ValueError, match="BatchNorm2d"):
@@ -322,7 +321,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("label", [-100, -1, CLASSES])
     def test_label_outside_the_classes(
-        self, score: Score, model: nn.Module, images: Tensor, labels: Tensor, label: int
+        self, score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor, label: int
     ) -> None:
         labels[6] = label
         with pytest.raises(ValueError, match=f"label of sample 6 is {label}, .* 4 classes"):
@@ -330,20 +329,20 @@ class TestRefusals:
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
     def test_images_that_are_not_finite(
-        self, score: Score, model: nn.Module, images: Tensor, labels: Tensor, value: float
+        self, score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor, value: float
     ) -> None:
         images[4, 2, 3, 3] = images[6, 0, 0, 0] = value
         with pytest.raises(ValueError, match="image 4 has pixels that are NaN or infinite"):
             score(model, images, labels, batch_size=3)
 
     def test_lengths_that_differ(
-        self, score: Score, model: nn.Module, images: Tensor, labels: Tensor
+        self, score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor
     ) -> None:
         with pytest.raises(ValueError, match="7 images, but 6 labels"):
             score(model, images, labels[:6])
 
     def test_images_of_another_shape_or_type(
-        self, score: Score, model: nn.Module, images: Tensor, labels: Tensor
+        self, score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor
     ) -> None:
         for wrong in (images[:, 0], (images * 9).to(torch.uint8), images.flatten(1)):
             with pytest.raises(ValueError, match=r"images must be a floating tensor of shape"):
@@ -352,14 +351,14 @@ class TestRefusals:
             score(model, images.numpy(), labels)
 
     def test_labels_of_another_shape_or_type(
-        self, score: Score, model: nn.Module, images: Tensor, labels: Tensor
+        self, score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor
     ) -> None:
         for wrong in (labels.double(), labels[:, None], labels > 0, labels.tolist()):
             with pytest.raises(ValueError, match="labels must be an integer tensor"):
                 score(model, images, wrong)
 
     def test_scores_that_are_not_finite(
-        self, score: Score, model: nn.Module, images: Tensor, labels: Tensor
+        self, score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor
     ) -> None:
         images[5] = 1e200
         with pytest.raises(ValueError, match=r"score '\w+' of sample 5 is (nan|inf)"):
@@ -371,7 +370,7 @@ class TestRefusals:
             )
 
     def test_diverged_weights(
-        self, score: Score, model: nn.Module, images: Tensor, labels: Tensor
+        self, score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor
     ) -> None:
         next(model.parameters()).data.fill_(float("nan"))
         with pytest.raises(ValueError, match=r"score '\w+' of sample 0 is nan"):
@@ -379,7 +378,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("batch_size", [0, -1])
     def test_batch_size(
-        self, score: Score, model: nn.Module, images: Tensor, labels: Tensor, batch_size: int
+        self, score: ScoreCall, model: nn.Module, images: Tensor, labels: Tensor, batch_size: int
     ) -> None:
         with pytest.raises(ValueError, match="batch_size is"):
             score(model, images, labels, batch_size=batch_size)
@@ -403,7 +402,7 @@ def test_sigma_must_be_positive(
 @pytest.mark.parametrize("score", ALL)
 @pytest.mark.parametrize("batch_size", [None, 3])
 def test_models_that_begin_in_place_leave_the_images_alone(
-    score: Score, images: Tensor, labels: Tensor, batch_size: int | None
+    score: ScoreCall, images: Tensor, labels: Tensor, batch_size: int | None
 ) -> None:
     in_place, plain = (
         build(lambda i=i: nn.Sequential(nn.ReLU(inplace=i), *small_net())) for i in (True, False)
@@ -453,46 +452,45 @@ def test_frozen_models_have_no_gradient_norm(images: Tensor, labels: Tensor) -> 
             score(model, images, labels)
 
 
-class TestRegistry:
-    @pytest.fixture
-    def register(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable]:
-        monkeypatch.setattr("gradval.scores.registry.SCORES", dict(SCORES))
-        return register_score
+def computed(function: Callable, order: int, images: Tensor, labels: Tensor) -> Tensor:
+    """A new score of a small model."""
+    return compute_scores(
+        {"new": Score(function, order)},
+        build(small_net),
+        (),
+        images,
+        labels,
+        options={"new": ScoreOptions()},
+        sigma=1.0,
+        batch_size=3,
+        progress=False,
+    )["new"]
 
-    def test_a_new_score_is_one_function(
-        self, register: Callable[..., Callable], images: Tensor, labels: Tensor
-    ) -> None:
-        @register("saliency", order=1)
-        def saliency(context: ScoringContext) -> Tensor:
-            return context.input_gradients.flatten(1).norm(dim=1)
 
-        model = build(small_net)
-        result = score_samples(model, (), images, labels, ("saliency", "loss"), batch_size=3)
-        expected = reference.input_gradients(model, images, labels).flatten(1).norm(dim=1)
-        assert torch.allclose(result["saliency"], expected, rtol=1e-10)
-        assert list(result) == ["saliency", "loss"]
+def test_a_new_score_is_one_function(images: Tensor, labels: Tensor) -> None:
+    found = computed(lambda c, _: c.input_gradients.flatten(1).norm(dim=1), 1, images, labels)
+    expected = reference.input_gradients(build(small_net), images, labels).flatten(1).norm(dim=1)
+    assert torch.allclose(found, expected, rtol=1e-10)
 
-    def test_too_low_an_order_is_noticed(
-        self, register: Callable[..., Callable], images: Tensor, labels: Tensor
-    ) -> None:
-        register("shallow", order=1)(lambda context: context.susceptibilities)
-        with pytest.raises(ValueError, match="register the score with order=2"):
-            score_samples(build(small_net), (), images, labels, ("shallow",))
 
-    def test_one_number_a_sample_is_asked_for(
-        self, register: Callable[..., Callable], images: Tensor, labels: Tensor
-    ) -> None:
-        register("mean", order=0)(lambda context: context.losses.mean())
-        with pytest.raises(ValueError, match=r"'mean' of 3 samples has shape \(\), not \(3,\)"):
-            score_samples(build(small_net), (), images, labels, ("mean",), batch_size=3)
+def test_too_low_an_order_is_noticed(images: Tensor, labels: Tensor) -> None:
+    with pytest.raises(ValueError, match="declare the score with order=2"):
+        computed(lambda context, _: context.susceptibilities, 1, images, labels)
 
-    def test_a_name_is_taken_once(self, register: Callable[..., Callable]) -> None:
-        with pytest.raises(ValueError, match="'loss' is registered already"):
-            register("loss", order=0)
 
-    def test_unknown_names_are_refused(self, images: Tensor, labels: Tensor) -> None:
-        with pytest.raises(ValueError, match=r"unknown score 'el2n'; known are .*loss"):
-            score_samples(build(small_net), (), images, labels, ("loss", "el2n"))
+def test_one_number_a_sample_is_asked_for(images: Tensor, labels: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"'new' of 3 samples has shape \(\), not \(3,\)"):
+        computed(lambda context, _: context.losses.mean(), 0, images, labels)
+
+
+def test_unknown_names_and_options_are_refused(images: Tensor, labels: Tensor) -> None:
+    model = build(small_net)
+    with pytest.raises(ValueError, match=r"unknown score 'el2m'; known are loss, .* and your own"):
+        score_samples(model, (), images, labels, ("loss", "el2m"))
+    with pytest.raises(ValueError, match="options of 'vog', which is not among the scores"):
+        score_samples(model, (), images, labels, ("loss",), options={"vog": {"target": "logit"}})
+    with pytest.raises(ValueError, match="'loss' and 'loss' have the same name"):
+        score_samples(model, (), images, labels, ("loss", "loss"))
 
 
 class TestAutomaticBatchSize:

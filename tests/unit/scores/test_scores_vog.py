@@ -108,9 +108,7 @@ def test_options_equal_naive(
         images,
         labels,
         ("vog",),
-        vog_target=target,
-        vog_statistic=statistic,
-        vog_channels=channels,
+        options={"vog": {"target": target, "statistic": statistic, "channels": channels}},
     )
     assert torch.allclose(together["vog"], expected, rtol=1e-12, atol=0)
 
@@ -223,5 +221,5 @@ class TestSourcesOfCheckpoints:
 def test_unknown_options_are_refused(
     models: list[nn.Module], images: Tensor, labels: Tensor, option: str, value: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"vog_{option} is '{value}', but must be"):
+    with pytest.raises(ValueError, match=f"vog.{option}: '{value}' is not allowed: must be"):
         vog_scores(models, images, labels, **{option: value})

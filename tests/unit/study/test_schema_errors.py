@@ -60,9 +60,8 @@ def test_the_default_config_is_valid():
         ("training.default.batch_size", 2.5, "training.default.batch_size: 2.5 is a number, but"),
         (
             "models.resnet9.architecture",
-            "vgg",
-            "models.resnet9.architecture: 'vgg' is not allowed; use one of resnet9, resnet18, "
-            "resnet101, resnext101, wideresnet50 or wideresnet101",
+            9,
+            "models.resnet9.architecture: 9 is a number, but",
         ),
         ("grid.privacy", ["eps0"], "grid.privacy.0: 'eps0' is not allowed; use nonprivate, or eps"),
         ("grid.seeds", [1, 1], "grid.seeds: lists something twice"),

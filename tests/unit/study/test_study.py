@@ -20,7 +20,7 @@ def config():
 
 
 def check(config):
-    study_checks.check(config, scores=SCORES, known_classes=CLASSES)
+    study_checks.check(config, known_classes=CLASSES)
 
 
 def test_default_config_runs_every_figure_and_comparison(config):
@@ -165,3 +165,26 @@ def test_names_that_refer_to_nothing(config, path, value, message):
     with pytest.raises(study.ConfigError) as error:
         check(changed)
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("block", "values", "message"),
+    [
+        (
+            "models",
+            {"resnet9": {"architecture": "resnet10", "width": 8, "groups": 4}},
+            r"models.resnet9.architecture: unknown architecture 'resnet10'; did you mean 'resnet1",
+        ),
+        ("scores", {"names": ["loss", "vogue"]}, "scores.names: unknown score 'vogue'; did you me"),
+        ("scores", {"names": ["vog", "my.vog"]}, "scores.names: scores 'vog' and 'my.vog' have th"),
+        ("scores", {"options": {"vog": {"target": "x"}}}, "scores.options.vog.target: 'x' is not "),
+        ("scores", {"options": {"plis": {"sigma": 1}}}, "scores.options.plis.sigma: unknown optio"),
+        ("scores", {"options": {"vogue": {}}}, "scores.options: 'vogue' is not known; allowed are"),
+        ("pruning", {"scores": ["el2n"]}, "pruning.scores: 'el2n' is not known; allowed are loss"),
+    ],
+)
+def test_scores_and_architectures_exist_and_have_their_options(config, block, values, message):
+    config[block] |= values
+    with pytest.raises(study.ConfigError, match=message) as caught:
+        check(config)
+    assert "\n" not in str(caught.value)
