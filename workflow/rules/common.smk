@@ -5,14 +5,10 @@ from snakemake.utils import validate
 
 from gradval.study import checks as study_checks, experiments as study, names
 from gradval.data.class_names import OF_SOURCE
-<<<<<<< HEAD
-from gradval.report.labels import figure_label
-from gradval.runtime.code import code_digest
-=======
 from gradval.models.registry import ARCHITECTURES
+from gradval.report.labels import figure_label
 from gradval.runtime.code import code_digest, file_digest
 from gradval.scores import registry as scores_registry
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
 from gradval.study.config_errors import explain
 
 # Classes that are known before the data set is prepared.

@@ -18,7 +18,7 @@ rule write_ledgers:
         runtime=short,
     params:
         statement=stated_privacy,
-        code=digest("write_ledgers"),
+        code=code_of("write_ledgers"),
     message:
         "Writing the privacy ledgers of {wildcards.model} on {wildcards.dataset}, "
         "{wildcards.privacy}"

@@ -180,14 +180,10 @@ rule build_scorecard:
         runtime=short,
     params:
         actors=study.actors(config, CLAIMS),
-<<<<<<< HEAD
         comparisons={name: study.describe(c) for name, c in COMPARISONS.items()},
         selection=config["selection"],
-        code=digest("build_scorecard"),
-=======
         claims=file_digest(CLAIMS_FILE),
         code=code_of("build_scorecard"),
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
     message:
         "Building the scorecard"
     script:

@@ -40,7 +40,7 @@ rule score_samples_by:
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         weights=rules.train_model.output.weights,
         checkpoints=rules.train_model.output.checkpoints,
-        ledger=rules.train_model.output.ledger,
+        events=rules.train_model.output.events,
     output:
         scores=[f"{RUN}/{{phase}}/scores/{{score}}.parquet"],
         timing=f"{RUN}/{{phase}}/scores/{{score}}.json",
@@ -71,13 +71,8 @@ rule score_samples_by:
 
 rule release_scores:
     input:
-<<<<<<< HEAD
-        scores=rules.score_samples.output.scores,
-        events=rules.train_model.output.events,
-=======
         scores=score_files(f"{RUN}/{{phase}}", config["pruning"]["scores"]),
-        ledger=rules.train_model.output.ledger,
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
+        events=rules.train_model.output.events,
     output:
         scores=f"{RUN}/{{phase}}/released_scores.parquet",
         events=f"{RUN}/{{phase}}/released_scores.events.json",

@@ -16,13 +16,8 @@ rule plan_privacy:
         schedule=schedule_of,
         removed_fraction=config["pruning"]["fraction"],
         release_epsilon=planned_release,
-<<<<<<< HEAD
         privacy=planned_privacy,
-        code=digest("plan_privacy"),
-=======
-        privacy=privacy_options,
         code=code_of("plan_privacy"),
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
     message:
         "Solving for the noise of {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}"
     script:
@@ -54,13 +49,8 @@ rule train_model:
     params:
         model=model_of,
         recipe=recipe_of,
-<<<<<<< HEAD
         secret_noise=config["privacy"]["secret_noise"],
-        code=digest("train_model"),
-=======
-        privacy=privacy_options,
         code=code_of("train_model", architecture),
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}, "
         "seed {wildcards.seed} ({wildcards.phase})"

@@ -1,10 +1,7 @@
 """Hold every number that the paper prints against what this config measured."""
 
-<<<<<<< HEAD
 from functools import partial
-=======
 from pathlib import Path
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
 
 import pandas as pd
 
@@ -36,9 +33,8 @@ with job(snakemake.log[0]):
         name: None if parts is None else Actual(**parts)
         for name, parts in snakemake.params.actors.items()
     }
-<<<<<<< HEAD
     definitions, selection = snakemake.params.comparisons, snakemake.params.selection
-    claims = read_claims(files.claims)
+    claims = read_claims(Path(snakemake.scriptdir).parent / "claims.csv")
     scorecard = build_scorecard(
         claims, evidence, actors, partial(labels_apart, comparisons=definitions)
     )
@@ -48,8 +44,3 @@ with job(snakemake.log[0]):
         claims,
         Ran(definitions, selection["k"], selection["pearson_top"]),
     )
-=======
-    claims = read_claims(Path(snakemake.scriptdir).parent / "claims.csv")
-    scorecard = build_scorecard(claims, evidence, actors)
-    write_scorecard(scorecard, [output.csv, output.md, output.html])
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)

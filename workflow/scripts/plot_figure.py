@@ -41,12 +41,7 @@ def describe_run(dataset, model, privacy, class_name=None):
 def distribution(files, definition, common):
     dataset, model, privacy = definition["setting"]
     store = open_store(Path(files.store[0]).parent)
-<<<<<<< HEAD
-    table = pd.read_parquet(files.scores[0])
     run = describe_run(dataset, model, privacy)
-=======
-    side = {"score": definition["score"], "model": model, "privacy": privacy}
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
     return plot_score_distribution(
         read_score(files.scores[0], "normalised"),
         store.train.images,
@@ -60,13 +55,7 @@ def distribution(files, definition, common):
 def extremes(files, definition, common):
     dataset, model, privacy = definition["setting"]
     store = open_store(Path(files.store[0]).parent)
-<<<<<<< HEAD
-    suffix = "_normalised" if snakemake.params.scale == "normalised" else ""
-    scores = pd.read_parquet(files.scores[0])[definition["score"] + suffix]
-=======
-    side = {"score": definition["score"], "model": model, "privacy": privacy}
     scores = read_score(files.scores[0], snakemake.params.scale)
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
     labels, class_name = store.train.labels, definition.get("class")
     within = None if class_name is None else labels == store.class_index(class_name)
     run = describe_run(dataset, model, privacy, class_name)

@@ -1,15 +1,8 @@
 """Release every score of every training sample under differential privacy."""
 
-<<<<<<< HEAD
-import pandas as pd
-
 from gradval.privacy.events import read_events, write_events
 from gradval.privacy.release import release, release_event, released_events
 from gradval.runtime.files import atomic_path
-=======
-from gradval.privacy.release import release, release_record, released_ledger
-from gradval.runtime.files import atomic_path, read_json, write_json
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
 from gradval.runtime.jobs import job
 from gradval.scores.files import read_scores
 

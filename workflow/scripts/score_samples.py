@@ -10,11 +10,7 @@ from gradval.data.store import open_store
 from gradval.models.architectures import model_for
 from gradval.privacy.events import read_events
 from gradval.runtime.devices import job_device
-<<<<<<< HEAD
-from gradval.runtime.files import atomic_path, write_json
-=======
-from gradval.runtime.files import read_json, write_json
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
+from gradval.runtime.files import write_json
 from gradval.runtime.jobs import job
 from gradval.scores.class_normalisation import normalise_per_class
 from gradval.scores.compute import score_samples
@@ -40,17 +36,9 @@ with job(snakemake.log[0]):
         Checkpoints(files.checkpoints, model_for(store, params.model).to(device)),
         images,
         labels,
-<<<<<<< HEAD
-        params.scores,
-        sigma=read_events(files.events).noise_scale,
-        vog_target=options["vog_target"],
-        vog_statistic=options["vog_statistic"],
-        vog_channels=options["vog_channels"],
-=======
         list(params.scores.values()),
         options=params.score_options,
-        sigma=noise_scale(read_json(files.ledger)),
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path)
+        sigma=read_events(files.events).noise_scale,
         batch_size=None if options["batch_size"] == "auto" else options["batch_size"],
         progress=True,
     )

@@ -6,13 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-<<<<<<< HEAD:tests/unit/report/test_audits.py
 from gradval.report.audits import TITLE, audit_table, verdict
 from gradval.report.tables import html_page, markdown_text
-from gradval.scores import SCORES
-=======
-from gradval.report.audits import audit_markdown, audit_page, audit_table, verdict
->>>>>>> e6f91d4 (Reruns only for what matters: digests follow names, one file a score, registries by import path):tests/unit/report/test_audit_table.py
 from gradval.study.checks import check
 from gradval.study.experiments import ConfigError, Setting, audited_settings
 
