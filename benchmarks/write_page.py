@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measurement import RESULTS
 
-from gradval.report.figures import model_label, save_figure, style
+from gradval.report.figures import save_figure, style
 from gradval.runtime.files import write_text
+from gradval.study.names import model_label
 
 TITLES = {
     "score_speed": "Scores, in plain training steps on the same batch",

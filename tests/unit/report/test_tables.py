@@ -57,7 +57,7 @@ def test_html_says_what_a_cell_is_without_colour() -> None:
     page = Page(source)
     claim, verdict, ours = page.all("td")
     assert claim == {"class": "prose", "id": "fig2"} and ours == {"class": "number"}
-    assert verdict["class"] == "text tone good dashed"
+    assert verdict["class"] == "text short tone good dashed"
     assert page.cells[3:] == ["it holdssection 4 <i>", "✓ so it is", "1"]
     assert "<small>section 4 &lt;i&gt;</small>" in source
     assert source.index("<ol") < source.index("<li>one</li>") < source.index("<li>two</li>")
@@ -80,6 +80,12 @@ def test_pages_fit_phones_the_dark_and_paper(table: Table) -> None:
     assert scroll["tabindex"] == "0" and scroll["aria-label"] == "A caption"
     for part in ("prefers-color-scheme: dark", "@media print", ".scroll { overflow: auto"):
         assert part in source
+
+
+def test_only_short_words_are_kept_on_one_line() -> None:
+    rows = pd.DataFrame({"model": ["ResNet-18", "a sentence that goes on"]})
+    page = Page(html_page("t", [Table.of(rows, "c")]))
+    assert [cell["class"] for cell in page.all("td")] == ["text short", "text"]
 
 
 def test_an_anchor_cannot_leave_its_attribute() -> None:
