@@ -777,8 +777,8 @@ def _(root: Path) -> None:
 @case("32-bit and signed 16-bit pixels", "refused; read by `pixel_range`")
 def _(root: Path) -> None:
     path = splits(root / "data")
-    for kind in (np.int32, np.int16):
-        save(path / "train/cat/9.tif", (ramp() * 10 - 1000).astype(np.int32))
+    for dtype in (np.int32, np.int16):
+        save(path / "train/cat/9.tif", (ramp() * 10 - 1000).astype(dtype))
         refused(path, "32-bit pixels from -1000 to 1240", "pixel_range")
         image = image_of(load(path, pixel_range=[-1000, 1240], **GREY), "train/cat/9.tif")[0]
         np.testing.assert_allclose(image, ramp() / 224 * 255, atol=0.5001)

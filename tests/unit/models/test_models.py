@@ -10,7 +10,6 @@ from opacus.validators import ModuleValidator
 from torch import nn
 from torchvision.models import resnet
 
-from gradval.models import residual_blocks
 from gradval.models.architectures import ARCHITECTURES, build_model, parameter_count
 from gradval.models.layers import group_norm
 from gradval.training.checkpoints import load_weights, save_weights
@@ -64,26 +63,61 @@ def test_every_full_model_suits_dp(name):
             assert ModuleValidator.validate(model, strict=False) == []
 
 
-@pytest.mark.parametrize(("block", "groups"), [("BasicBlock", 1), ("Bottleneck", 4)])
-def test_blocks_are_bit_by_bit_those_of_torchvision(block, groups):
-    # Two blocks in the second stage: one has a downsampling shortcut, the other has none.
+class ScaledResNet(resnet.ResNet):
+    """torchvision's, with stages of any width instead of 64, 128, 256 and 512 planes."""
+
+    def __init__(self, block, layers, width, **options):
+        self._width = width
+        super().__init__(block, layers, **options)
+
+    def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
+        if planes == 64:
+            self.inplanes = self._width
+        return super()._make_layer(block, planes * self._width // 64, blocks, stride, dilate)
+
+
+TORCHVISION = {
+    "resnet18": (resnet.BasicBlock, [2, 2, 2, 2], {}),
+    "resnet101": (resnet.Bottleneck, [3, 4, 23, 3], {}),
+    "resnext101": (resnet.Bottleneck, [3, 4, 23, 3], {"groups": 32, "width_per_group": 8}),
+    "wideresnet50": (resnet.Bottleneck, [3, 4, 6, 3], {"width_per_group": 128}),
+    "wideresnet101": (resnet.Bottleneck, [3, 4, 23, 3], {"width_per_group": 128}),
+}
+
+
+def torchvision_model(name, size, width):
+    """torchvision's own code with our norm, stem and width."""
+    block, layers, options = TORCHVISION[name]
+    norm = partial(group_norm, groups=4)
+    model = ScaledResNet(block, layers, width, norm_layer=norm, **options)
+    kernel = {"kernel_size": 3, "padding": 1}
+    if size > 64:
+        kernel = {"kernel_size": 7, "stride": 2, "padding": 3}
+    else:
+        model.maxpool = nn.Identity()
+    model.conv1 = nn.Conv2d(1, width, bias=False, **kernel)
+    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    model.bn1 = norm(width)
+    model.fc = nn.Linear(8 * width * block.expansion, 3)
+    return model
+
+
+@pytest.mark.parametrize(("name", "size"), [*((name, 8) for name in TORCHVISION), ("resnet18", 80)])
+def test_residual_networks_are_bit_by_bit_those_of_torchvision(name, size):
+    def ours(name, size, width):
+        return build_model(name, channels=1, classes=3, image_size=size, width=width, groups=4)
+
     results = []
-    for module in (residual_blocks, resnet):
+    for build in (ours, torchvision_model):
         torch.manual_seed(0)
-        model = resnet.ResNet(
-            getattr(module, block),
-            [1, 2, 1, 1],
-            groups=groups,
-            width_per_group=64 // groups,
-            norm_layer=partial(nn.GroupNorm, 4),
-        )
+        model = build(name, size, 8)
         weights = model.state_dict()
-        outputs = model(torch.randn(2, 3, 32, 32))
+        outputs = model(torch.randn(2, 1, size, size))
         gradients = torch.autograd.grad(outputs.square().sum(), list(model.parameters()))
         results.append((list(weights), [*weights.values(), outputs, *gradients]))
-    (names, ours), (known_names, theirs) = results
+    (names, found), (known_names, known) = results
     assert names == known_names
-    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(found, known, strict=True))
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

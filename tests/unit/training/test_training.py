@@ -1,7 +1,6 @@
 """Training: the executed step is the planned one, and an interruption changes nothing."""
 
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,12 +10,11 @@ import torch
 from reference import flatten, relative_error
 from torch import nn
 from torch.nn import functional as F
-from torchvision.models import resnet
 
 from gradval.data.images import NormalisedImages
 from gradval.data.store import Split, Store
-from gradval.models import residual_blocks
 from gradval.models.architectures import build_model
+from gradval.models.resnets import Bottleneck, ResNet
 from gradval.privacy.plan import PhasePlan
 from gradval.training.checkpoints import (
     Checkpoints,
@@ -121,20 +119,20 @@ def tiny_resnet18():
 
 def tiny_grouped_bottlenecks():
     torch.manual_seed(0)
-    model = resnet.ResNet(
-        residual_blocks.Bottleneck,
+    model = ResNet(
+        Bottleneck,
         [1, 2, 1, 1],
-        num_classes=3,
-        groups=4,
+        channels=1,
+        classes=3,
+        image_size=80,
+        width=64,
+        groups=2,
+        cardinality=4,
         width_per_group=4,
-        norm_layer=partial(nn.GroupNorm, 2),
     )
     model.layer3 = model.layer4 = nn.Identity()
     model.conv1 = nn.Conv2d(1, 64, kernel_size=3)
     model.fc = nn.Linear(512, 3)
-    for module in model.modules():
-        if isinstance(module, nn.ReLU):
-            module.inplace = False
     return model
 
 
