@@ -2,8 +2,8 @@
 
     python benchmarks/noise_tails.py [--draws 10e9] [--torch 2e9]
 
-Writes `docs/privacy/noise_tails.csv`: for the noise of `gradval.privacy.noise` and for PyTorch's own
-float32 normals, the draws beyond each threshold on both sides, the number that a normal
+Writes `docs/privacy/noise_tails.csv`: for the noise of `gradval.privacy.noise` and for PyTorch's
+own float32 normals, the draws beyond each threshold on both sides, the number that a normal
 distribution expects, and the two-sided p-value of that count (Poisson). One core for about seven
 minutes.
 """

@@ -15,6 +15,8 @@ from measurement import Run, interleaved_seconds, peak_memory, report
 from score_speed import Case, problem
 from torch import nn
 
+from gradval.privacy.keystream import KEY_BYTES, KeyStream
+from gradval.privacy.noise import GaussianNoise
 from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, Step
 
 PHYSICAL = 64
@@ -52,7 +54,7 @@ def make_step(model: nn.Module, samples: int, way: str | None, *, observe: bool 
         samples,
         noise_multiplier=1.0,
         clipping_norm=1.0,
-        generator=torch.Generator(next(model.parameters()).device).manual_seed(0),
+        noise=GaussianNoise(KeyStream(bytes(KEY_BYTES)), next(model.parameters()).device),
         observe=observe,
     )
 

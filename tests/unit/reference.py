@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gradval.privacy.keystream import KeyStream, derive_key
+from gradval.privacy.noise import GaussianNoise
+
 
 def trainable(model: nn.Module) -> dict[str, Tensor]:
     """The parameters that count, by name."""
@@ -112,3 +115,8 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
     """Largest absolute difference in units of the largest expected magnitude."""
     scale = expected.detach().abs().max().clamp_min(torch.finfo(expected.dtype).tiny)
     return float((actual - expected).detach().abs().max() / scale)
+
+
+def seeded_noise(seed: int = 0) -> GaussianNoise:
+    """A source of noise for a private step."""
+    return GaussianNoise(KeyStream(derive_key(b"test", seed)))

@@ -19,7 +19,7 @@ rule audit_training:
         model=model_of,
         recipe=recipe_of,
         privacy=planned_privacy,
-        secret_noise=config["privacy"]["secret_noise"],
+        secret_noise=secret_noise,
         audit=audit_options(),
         code=code_of("audit_training", architecture),
     message:

@@ -6,6 +6,7 @@ from snakemake.utils import validate
 from gradval.study import checks as study_checks, experiments as study, names
 from gradval.data.class_names import OF_SOURCE
 from gradval.models.registry import ARCHITECTURES
+from gradval.privacy.ledger import SEEDED_NOTICE
 from gradval.report.labels import figure_label
 from gradval.runtime.code import code_digest, file_digest
 from gradval.scores import registry as scores_registry
@@ -205,6 +206,16 @@ def planned_privacy(wildcards):
 def stated_privacy(wildcards):
     """What ledgers state: the target, and epsilon under every accountant."""
     return privacy_target(wildcards) | {"accountants": config["privacy"]["accountants"]}
+
+
+def secret_noise(wildcards):
+    """Whether the private runs of a data set draw noise that nobody can repeat."""
+    return study.secret_noise(config, wildcards.dataset)
+
+
+def seeded_notice():
+    """What captions must say of an epsilon, empty if there is nothing to say."""
+    return SEEDED_NOTICE if study.seeds_noise(config) else ""
 
 
 def of_every_seed(*names):

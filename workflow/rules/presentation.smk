@@ -81,6 +81,7 @@ rule plot_learning_curves:
         mem_mb=data_memory,
         runtime=short,
     params:
+        notice=seeded_notice(),
         code=code_of("plot_learning_curves"),
     message:
         "Drawing the learning curves"
@@ -149,6 +150,7 @@ rule build_table1:
         runtime=short,
     params:
         stand_ins=pruning_stand_ins(),
+        notice=seeded_notice(),
         claims=file_digest(CLAIMS_FILE),
         code=code_of("build_table1"),
     message:
@@ -182,6 +184,7 @@ rule build_scorecard:
         actors=study.actors(config, CLAIMS),
         comparisons={name: study.describe(c) for name, c in COMPARISONS.items()},
         selection=config["selection"],
+        notice=seeded_notice(),
         claims=file_digest(CLAIMS_FILE),
         code=code_of("build_scorecard"),
     message:

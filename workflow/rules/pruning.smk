@@ -57,7 +57,7 @@ rule retrain_pruned:
     params:
         model=model_of,
         recipe=recipe_of,
-        secret_noise=config["privacy"]["secret_noise"],
+        secret_noise=secret_noise,
         removals=REMOVALS,
         code=code_of("retrain_pruned", architecture),
     message:

@@ -49,7 +49,7 @@ rule train_model:
     params:
         model=model_of,
         recipe=recipe_of,
-        secret_noise=config["privacy"]["secret_noise"],
+        secret_noise=secret_noise,
         code=code_of("train_model", architecture),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}, "

@@ -23,6 +23,7 @@ with job(snakemake.log[0]):
         delta=params.privacy["delta"],
         accountant=params.privacy["accountant"],
         seed=int(snakemake.wildcards.seed),
+        draw=int(getattr(snakemake.wildcards, "draw", 0)),
         stream="/".join([*snakemake.wildcards, "audit"]),
         secret=params.secret_noise,
         events_path=output.events,

@@ -30,6 +30,7 @@ with job(snakemake.log[0]):
             key["removal"] = row["removal"] = Path(path).parent.name
             row["training_seconds"] += first_seconds[run]
             if ledger["private"]:
+                row["randomness"] = ledger["randomness"]
                 spent = {g["name"]: g["epsilon"][ledger["accountant"]] for g in ledger["groups"]}
                 row["epsilon_kept"] = spent.get("kept", spent.get("everyone"))
                 row["epsilon_removed"] = spent.get("removed")

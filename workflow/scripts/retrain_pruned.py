@@ -31,6 +31,7 @@ with job(snakemake.log[0]):
             recipe=Recipe.from_config(params.recipe),
             phase=second.plan,
             seed=int(wildcards.seed),
+            draw=int(getattr(wildcards, "draw", 0)),
             stream="/".join([*wildcards, removal]),
             files=files,
             phase_name="second",

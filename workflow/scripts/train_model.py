@@ -22,6 +22,7 @@ with job(snakemake.log[0]):
         recipe=Recipe.from_config(params.recipe),
         phase=phases_from_dict(read_json(snakemake.input.plan))[wildcards.phase],
         seed=int(wildcards.seed),
+        draw=int(getattr(wildcards, "draw", 0)),
         stream="/".join(wildcards),
         files=files,
         phase_name=wildcards.phase,

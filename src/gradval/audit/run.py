@@ -16,9 +16,10 @@ from gradval.privacy.accountants import NEIGHBOURING_RELATION, SampledGaussian, 
 from gradval.privacy.events import extended, training_event, write_events
 from gradval.privacy.plan import PhasePlan
 from gradval.runtime.devices import job_device
+from gradval.training.fingerprints import fingerprint_of, stream_fingerprint
 from gradval.training.loop import Trainer
 from gradval.training.recipe import Recipe, derive_seed
-from gradval.training.run import fingerprint_of
+from gradval.training.streams import secret_key, seeded_key
 
 logger = logging.getLogger("gradval")
 
@@ -82,6 +83,7 @@ def audit_training(
     accountant: str,
     seed: int,
     stream: str,
+    draw: int = 0,
     secret: bool = False,
     make_trainer: type[Trainer] = Trainer,
     events_path: str | Path | None = None,
@@ -100,10 +102,11 @@ def audit_training(
         audit: canaries, guesses, confidence.
         delta: of the claim and of the bound.
         accountant: states the claim; see `gradval.privacy.accountants.epsilon`.
-        seed: of initial weights, coins, sampling and noise.
+        seed: of the initial weights.
         stream: names the run; all of its random streams depend on it.
+        draw: fixes coins, sampling, noise and views, together with seed, name, data and plan.
         secret: whether noise, sampling and views are drawn from the operating system's entropy, as
-            in a run with secret noise. The coins always follow from the seed.
+            in a run with secret noise. The coins never are.
         make_trainer: the training that is audited.
         events_path: where to write what was executed, see `gradval.privacy.events`.
         resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
@@ -115,7 +118,7 @@ def audit_training(
     """
     claim = phase.event()
     device = job_device()
-    coins = np.random.default_rng(derive_seed(seed, stream, "coins"))
+    coins = np.random.default_rng(derive_seed(seed, draw, stream, "coins"))
     included = coins.random(audit.canaries) < 0.5
     data = insert_canaries(store, included, device)
     model = CanaryModel(
@@ -125,13 +128,13 @@ def audit_training(
         clipping_norm=recipe.clipping_norm,
     ).to(device)
     audited = replace(phase, samples=len(data.images))
+    inputs = stream_fingerprint(store, data, recipe, phase, model=model_options)
     trainer = make_trainer(
         model,
         data,
         audited,
         recipe,
-        seed=derive_seed(seed, stream),
-        secret=secret,
+        key=secret_key() if secret else seeded_key(seed, draw, stream, inputs),
         resume_path=resume_path,
         fingerprint=fingerprint_of(
             store,
@@ -140,6 +143,7 @@ def audit_training(
             phase,
             model=model_options,
             seed=seed,
+            draw=draw,
             stream=stream,
             secret=secret,
             code=code,

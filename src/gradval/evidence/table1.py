@@ -25,7 +25,7 @@ def table1(runs: pd.DataFrame) -> pd.DataFrame:
     Args:
         runs: pruned runs of one data set and model; columns dataset, model, privacy, seed, removal,
             train_accuracy and test_accuracy in [0, 1], training_seconds, and optionally
-            epsilon_kept and epsilon_removed.
+            epsilon_kept, epsilon_removed and randomness (of a ledger).
 
     Returns:
         Columns dataset, model, privacy, removal; test_accuracy (mean, %), test_accuracy_sd, n
@@ -33,8 +33,8 @@ def table1(runs: pd.DataFrame) -> pd.DataFrame:
         minus that after random removal, points, paired by seed), difference_n, difference_low and
         _high (95% interval), NaN for random removal itself; train_accuracy (mean, %);
         relative_time (training time / that without removal, mean of the ratios of a seed);
-        epsilon_kept and epsilon_removed (largest of the seeds) if given. Non-private comes first,
-        then ε by value; the paper's scores, others, random and no removal, raw scores before
+        epsilon_kept and epsilon_removed (largest of the seeds) if given; seeded, whether the noise
+        of any run was, if randomness is given. Non-private comes first, then ε by value; the paper's scores, others, random and no removal, raw scores before
         released ones.
 
     Raises:
@@ -83,7 +83,12 @@ def _level(runs: pd.DataFrame, privacy: str) -> Iterator[dict[str, str | float]]
             "train_accuracy": summarise(100 * column("train_accuracy", removal)).mean,
             "relative_time": summarise(column("training_seconds", removal) / whole).mean,
             **{name: column(name, removal).max() for name in EPSILONS if name in runs},
+            **({"seeded": _is_seeded(runs, removal)} if "randomness" in runs else {}),
         }
+
+
+def _is_seeded(runs: pd.DataFrame, removal: str) -> bool:
+    return bool((runs.loc[runs["removal"] == removal, "randomness"] == "seeded").any())
 
 
 def paper_table1(claims: pd.DataFrame) -> dict[tuple[str, str], float]:

@@ -62,15 +62,21 @@ RELEASED_SCORES = (
     "weights and checkpoints of their run. A model that was pruned by one of them is not in it. No "
     "target was set for it. The noise of the releases is not seeded."
 )
+# Belongs wherever the epsilon of a run with seeded noise is shown.
+SEEDED_NOTICE = (
+    "Noise was seeded, so that the study can be repeated: the epsilon shown is what the same "
+    "training promises with secret noise, and these models carry no guarantee."
+)
 FIXED_SEED = (
-    "The noise was drawn from a seeded generator, so that the study can be reproduced. Publishing "
-    "the seed voids the guarantee: draw fresh noise (privacy.secret_noise) for a model that is to "
-    "be released."
+    "The noise was drawn from a seeded generator, so that the study can be reproduced. It gives no "
+    "guarantee once the seed is known, or once there are two models of related data, in whose "
+    "difference such noise may cancel: draw secret noise (privacy.secret_noise) for a model that "
+    "is to be released."
 )
 SECRET_NOISE = (
-    "Noise, sampling and augmentation were drawn from the operating system's entropy through "
-    "generators whose state was written to the resume file alone. Whoever has that file can undo "
-    "the noise: it must be deleted. The generators are not cryptographic."
+    "Noise, sampling and augmentation were drawn from a key of 256 bits of the operating system's "
+    "entropy (SHAKE-128), which was written to the resume file alone. Whoever has that file can "
+    "undo the noise: it must be deleted."
 )
 # What the choice of the kept samples was made from; random: from nothing.
 SELECTIONS: Mapping[str, tuple[str, ...]] = {

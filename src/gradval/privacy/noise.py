@@ -95,6 +95,18 @@ class GaussianNoise:
         flat = self.integers(math.prod(shape)).to(torch.float64).ldexp_(_tensor(-GRID_BITS))
         return flat.to(dtype).view(shape)
 
+    def get_state(self) -> Tensor:
+        """The state of the stream, uint8 `(40,)`, for `set_state`."""
+        return self.stream.get_state()
+
+    def set_state(self, state: Tensor) -> None:
+        """Go on from what `get_state` returned.
+
+        Raises:
+            ValueError: it is not such a state.
+        """
+        self.stream.set_state(state)
+
     def _accepted(self, words: Tensor) -> Tensor:
         """The deviates of the candidates that are accepted, at most one a word."""
         deviates, kept = torch.empty_like(words), torch.empty_like(words, dtype=torch.bool)

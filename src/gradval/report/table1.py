@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gradval.evidence.table1 import EPSILONS, Paper
+from gradval.privacy.ledger import SEEDED_NOTICE
 from gradval.report.labels import substitutes_label
 from gradval.report.tables import Block, Column, Table, write_tables
 from gradval.study.names import (
@@ -135,6 +136,8 @@ def _notes(accuracies: pd.DataFrame, substitutes: str) -> list[str]:
         notes.append(SELECTION_NOTE)
     if released.any():
         notes.append(RELEASED_NOTE)
+    if "seeded" in table and table["seeded"].any():
+        notes.append(SEEDED_NOTICE)
     if substitutes:
         notes.append(f"Stand-in: {substitutes}; the numbers cannot be compared with the paper's.")
     return notes

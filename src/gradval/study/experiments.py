@@ -17,6 +17,8 @@ Config = Mapping[str, Any]
 COMPARISON_KINDS = ("comparison", "ordering", "dominant_class")
 # Kinds of figures that show one run; the others show comparisons.
 RUN_FIGURES = ("distribution", "extremes")
+# Sources whose images anybody can download: seeded noise gives nothing away.
+PUBLIC_SOURCES = ("digits", "cifar10", "cinic10")
 
 
 class ConfigError(ValueError):
@@ -165,6 +167,25 @@ def pruning_settings(config: Config) -> list[Setting]:
 def releases_scores(config: Config) -> bool:
     """Whether samples are removed by released scores."""
     return "released" in config["pruning"]["selection"]
+
+
+def secret_noise(config: Config, dataset: str) -> bool:
+    """Whether the private runs of a data set draw their noise from the system's entropy.
+
+    With `auto` those of data sets do that are not known to be public.
+    """
+    chosen = config["privacy"]["secret_noise"]
+    if chosen == "auto":
+        return config["datasets"][dataset]["source"] not in PUBLIC_SOURCES
+    return bool(chosen)
+
+
+def seeds_noise(config: Config) -> bool:
+    """Whether some private run of the grid has seeded noise, which is to be said of its epsilon."""
+    return any(
+        epsilon_of(setting.privacy) is not None and not secret_noise(config, setting.dataset)
+        for setting in settings(config)
+    )
 
 
 def release_epsilon(config: Config, privacy: str) -> float | None:

@@ -104,10 +104,9 @@ class Trainer:
         data: on the same device.
         phase: sampling rate, steps and noise, as planned; executed to the letter.
         recipe: hyper-parameters.
-        seed: of the streams of sampling, noise and augmentation, which are independent of one
-            another; not used if they are secret.
-        secret: whether the streams come from the operating system's entropy instead. They are then
-            in the resume state and nowhere else.
+        key: 32 bytes from which the streams of sampling, noise and augmentation follow, see
+            `gradval.training.streams`; not used by a run that is resumed. A secret one is in the
+            resume state and nowhere else.
         observers: names of those who observe, see `gradval.training.observers`.
         resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
         fingerprint: of everything that the result depends on.
@@ -127,8 +126,7 @@ class Trainer:
         phase: PhasePlan,
         recipe: Recipe,
         *,
-        seed: int,
-        secret: bool = False,
+        key: bytes,
         observers: Sequence[str] = (),
         resume_path: str | Path | None = None,
         fingerprint: str = "",
@@ -149,7 +147,7 @@ class Trainer:
         self.model, self.data, self.phase, self.recipe = model, data, phase, recipe
         self.save_every, self.description = save_every, description
         self.resume_files = None if resume_path is None else ResumeFiles(resume_path, fingerprint)
-        self.streams = Streams.secret(self.device) if secret else Streams.seeded(seed, self.device)
+        self.streams = Streams.of(key, self.device)
         self.augmentation = Augmentation(recipe.augmentation, recipe.multiplicity)
         # Copied before the step may attach hooks to the model.
         self.average = (
@@ -181,7 +179,7 @@ class Trainer:
             phase.expected_batch_size,
             noise_multiplier=phase.noise_multiplier,
             clipping_norm=recipe.clipping_norm,
-            generator=self.streams.noise,
+            noise=self.streams.noise,
             **views,
         )
 
@@ -275,8 +273,8 @@ class Trainer:
 
     def _draw(self) -> Tensor:
         """Poisson sampling: each sample enters the step independently with the accounted rate."""
-        chances = torch.rand(self.phase.samples, generator=self.streams.sampling)
-        return (chances < self.phase.sampling_rate).nonzero()[:, 0]
+        drawn = self.streams.sampling.bernoulli(self.phase.samples, self.phase.sampling_rate)
+        return drawn.nonzero()[:, 0]
 
     def _accumulate(self, chunk: Tensor, changes: Tensor) -> SampleObservation:
         images = self.augmentation.views(self.data.images[chunk], changes)

@@ -1,9 +1,7 @@
 """One training run from the canonical store to its files."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,17 +10,19 @@ import pandas as pd
 import torch
 
 from gradval.data.images import NormalisedImages
-from gradval.data.store import Split, Store, sha256_of, sha256_of_array
+from gradval.data.store import Split, Store, sha256_of
 from gradval.models.architectures import model_for, parameter_count
 from gradval.privacy.events import Events, Selection, extended, training_event, write_events
 from gradval.privacy.plan import PhasePlan
 from gradval.runtime.devices import job_device
 from gradval.runtime.files import atomic_path, write_json
 from gradval.training.checkpoints import load_weights, save_checkpoints, save_weights
+from gradval.training.fingerprints import fingerprint_of, stream_fingerprint
 from gradval.training.loop import Trainer, TrainingData, TrainingResult
 from gradval.training.observers import Observer
-from gradval.training.recipe import Recipe, derive_seed
+from gradval.training.recipe import Recipe
 from gradval.training.resume import RESUME_FILE, SAVE_EVERY_SECONDS
+from gradval.training.streams import secret_key, seeded_key
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def train_run(
     secret_noise: bool = False,
     kept: np.ndarray | None = None,
     initial_weights: Path | None = None,
+    draw: int = 0,
     code: str = "",
     progress: bool = True,
     save_every: float = SAVE_EVERY_SECONDS,
@@ -97,6 +98,8 @@ def train_run(
             operating system's entropy, rather than from the seed.
         kept: indices of the training samples to train on; all by default.
         initial_weights: file to start from instead of fresh weights.
+        draw: fixes sampling, noise and augmentation, together with seed, name, data and plan;
+            runs of several draws begin with the same weights. Not used by a run with secret noise.
         code: digest of the code; a resume state of other code is not used.
         progress: whether to show a progress bar.
         save_every: seconds between two writes of the resume state.
@@ -126,27 +129,31 @@ def train_run(
     model = model_for(store, model_options, seed).to(device)
     if initial_weights is not None:
         model.load_state_dict(load_weights(initial_weights))
+    start = None if initial_weights is None else sha256_of(initial_weights)
     fingerprint = fingerprint_of(
         store,
         data,
         recipe,
         phase,
         model=model_options,
-        initial_weights=None if initial_weights is None else sha256_of(initial_weights),
+        initial_weights=start,
         seed=seed,
+        draw=draw,
         stream=stream,
         secret=secret,
         observers=list(files.observed),
         code=code,
         device=device.type,
     )
+    inputs = stream_fingerprint(
+        store, data, recipe, phase, model=model_options, initial_weights=start
+    )
     trainer = Trainer(
         model,
         data,
         phase,
         recipe,
-        seed=derive_seed(seed, stream),
-        secret=secret,
+        key=secret_key() if secret else seeded_key(seed, draw, stream, inputs),
         observers=tuple(files.observed),
         resume_path=files.resume,
         fingerprint=fingerprint,
@@ -172,31 +179,6 @@ def _training_data(store: Store, kept: np.ndarray | None, device: torch.device) 
         torch.from_numpy(store.test.labels).to(device),
         None if kept is None else torch.from_numpy(kept),
     )
-
-
-def fingerprint_of(
-    store: Store, data: TrainingData, recipe: Recipe, phase: PhasePlan, **others: Any
-) -> str:
-    """A digest of all that a run depends on, for a resume state that must not outlive any of it.
-
-    Args:
-        store: the data set.
-        data: the part of it that is trained on, and the test split, of which metrics speak.
-        recipe, phase: hyper-parameters and plan.
-        others: plain values by their names.
-    """
-    splits = ((data.images, data.labels), (data.test_images, data.test_labels))
-    parts = {
-        "data": [store.name, store.mean, store.std],
-        "splits": [
-            [sha256_of_array(images.images), sha256_of_array(labels.cpu().numpy())]
-            for images, labels in splits
-        ],
-        "recipe": asdict(recipe),
-        "phase": asdict(phase),
-        **others,
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=dict).encode()).hexdigest()
 
 
 def _write(

@@ -2,7 +2,7 @@
 
 A step is fed in physical batches (`accumulate`) and then taken (`update`). All kinds divide by the
 same fixed denominator, the expected batch size; private ones clip each sample's gradient first and
-add the noise of Opacus's optimizer to the sum.
+add noise to the sum (`gradval.training.noisy_optimizers`).
 
 A sample may come as several augmented views of it, whose gradients are averaged to the sample's
 own before anything else is done with it.
@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradval.ghost import check_separable, clipped_gradient_sum
+from gradval.privacy.noise import GaussianNoise
 
 if TYPE_CHECKING:
-    from opacus.optimizers import DPOptimizer
+    from gradval.training.noisy_optimizers import NoisyOptimizer
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class PrivateStep(ABC):
         expected_batch_size: the fixed denominator.
         noise_multiplier: standard deviation of the noise / clipping norm.
         clipping_norm: L2 norm to which each sample's gradient is clipped.
-        generator: source of the noise.
+        noise: source of the noise, on the device of the model.
         multiplicity: views M of each sample.
         observe: whether to report norms and input gradients of the samples (M = 1 only).
 
@@ -140,7 +141,7 @@ class PrivateStep(ABC):
         *,
         noise_multiplier: float,
         clipping_norm: float,
-        generator: torch.Generator,
+        noise: GaussianNoise,
         multiplicity: int = 1,
         observe: bool = False,
     ) -> None:
@@ -159,7 +160,7 @@ class PrivateStep(ABC):
             noise_multiplier=noise_multiplier,
             max_grad_norm=clipping_norm,
             expected_batch_size=expected_batch_size,
-            generator=generator,
+            noise=noise,
         )
 
     def accumulate(self, images: Tensor, labels: Tensor) -> SampleObservation:
@@ -183,8 +184,8 @@ class PrivateStep(ABC):
         return model
 
     @abstractmethod
-    def _optimizer_type(self) -> "type[DPOptimizer]":
-        """Opacus's optimizer for this kind of gradients."""
+    def _optimizer_type(self) -> "type[NoisyOptimizer]":
+        """The optimizer for this kind of gradients."""
 
     @abstractmethod
     def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
@@ -198,12 +199,11 @@ class PrivateStep(ABC):
 class _SummedStep(PrivateStep):
     """Steps that leave the sum of clipped gradients in `.grad`."""
 
-    def _optimizer_type(self) -> "type[DPOptimizer]":
+    def _optimizer_type(self) -> "type[NoisyOptimizer]":
         # Imported here: Opacus takes seconds to import and non-private runs do not need it.
-        from opacus.optimizers import DPOptimizerFastGradientClipping
+        from gradval.training.noisy_optimizers import OfSums
 
-        kind: type[DPOptimizer] = DPOptimizerFastGradientClipping
-        return kind
+        return OfSums
 
     def _backward_nothing(self) -> None:
         for parameter in self.private.params:
@@ -277,11 +277,10 @@ class HooksStep(PrivateStep):
         )
         return hooked
 
-    def _optimizer_type(self) -> "type[DPOptimizer]":
-        from opacus.optimizers import DPOptimizer
+    def _optimizer_type(self) -> "type[NoisyOptimizer]":
+        from gradval.training.noisy_optimizers import OfSampleGradients
 
-        kind: type[DPOptimizer] = DPOptimizer
-        return kind
+        return OfSampleGradients
 
     def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
         _check_separable(self.model, images)

@@ -3,6 +3,11 @@
 Privacy rests on all three of them. Whoever knows the noise can subtract it, and whoever knows when
 a sample would have been drawn gains nothing from its sampling. The views belong to it too: they
 are drawn in the order of the samples, so a sample changes which views the later ones get.
+
+All three follow from one key. It is secret, from the operating system's entropy, or derived from
+seed, draw, name of the run and a fingerprint of data and plan, so that two runs that differ in any
+of these share no random number. If they shared their noise, it would cancel in the difference of
+their weights.
 """
 
 import os
@@ -13,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradval.training.recipe import derive_seed
+from gradval.privacy.keystream import KEY_BYTES, KeyStream, derive_key
+from gradval.privacy.noise import GaussianNoise
 
 
 @dataclass(frozen=True)
@@ -21,37 +27,49 @@ class Streams:
     """Where a run draws its random numbers from.
 
     Attributes:
-        sampling: which samples enter a step; on the CPU.
-        noise: of DP-SGD; on the device of the model.
+        sampling: which samples enter a step.
+        noise: of DP-SGD, on the device of the model.
         augmentation: views of the samples; on the CPU, so that they are the same on every device.
     """
 
-    sampling: torch.Generator
-    noise: torch.Generator
+    sampling: KeyStream
+    noise: GaussianNoise
     augmentation: torch.Generator
 
     @classmethod
-    def secret(cls, device: torch.device) -> Self:
-        """Streams that nobody can foresee or repeat, from the operating system's entropy."""
-        return cls(_secret_generator(), _secret_generator(device), _secret_generator())
-
-    @classmethod
-    def seeded(cls, seed: int, device: torch.device) -> Self:
-        """Streams that the seed fixes."""
-        return cls(
-            torch.Generator().manual_seed(derive_seed(seed, "sampling")),
-            torch.Generator(device).manual_seed(derive_seed(seed, "noise")),
-            torch.Generator().manual_seed(derive_seed(seed, "augmentation")),
+    def of(cls, key: bytes, device: torch.device) -> Self:
+        """The streams of a key of 32 bytes, of `secret_key` or `seeded_key`."""
+        sampling, noise, augmentation = (
+            KeyStream(derive_key(key, name)) for name in ("sampling", "noise", "augmentation")
         )
+        return cls(sampling, GaussianNoise(noise, device), _twister(augmentation))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The state of every stream."""
+        """The state of every stream. All that was drawn can be computed from it."""
         return {name: stream.get_state() for name, stream in vars(self).items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state_dict` returned."""
         for name, stream in vars(self).items():
             stream.set_state(state[name])
+
+
+def secret_key() -> bytes:
+    """A key that nobody can foresee or repeat, from the operating system's entropy."""
+    return os.urandom(KEY_BYTES)
+
+
+def seeded_key(seed: int, draw: int, name: str, fingerprint: str) -> bytes:
+    """The key of a run that can be repeated.
+
+    Args:
+        seed: of the initial weights.
+        draw: which of several runs from the same initial weights.
+        name: of the run.
+        fingerprint: of data, plan and all else that the run's steps depend on, see
+            `gradval.training.fingerprints.stream_fingerprint`.
+    """
+    return derive_key(b"gradval streams", seed, draw, name, fingerprint)
 
 
 def default_state(device: torch.device) -> Tensor:
@@ -68,15 +86,14 @@ def default_state(device: torch.device) -> Tensor:
 _WORDS_FROM, _WORDS = 24, 624
 
 
-def _secret_generator(device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator with as much secret state as it can hold.
+def _twister(stream: KeyStream) -> torch.Generator:
+    """PyTorch's generator on the CPU, its whole state from the stream.
 
-    The CPU's uses 32 bits of a seed, few enough to try them all, but its state has 19,937.
+    A seed gives it but 32 bits, few enough to try them all; its state has 19,937.
     """
-    generator = torch.Generator(device).manual_seed(int.from_bytes(os.urandom(8)))
-    if generator.device.type == "cpu":
-        state = generator.get_state().numpy()
-        words = np.frombuffer(os.urandom(4 * _WORDS), np.uint32).astype(np.uint64)
-        state[_WORDS_FROM : _WORDS_FROM + 8 * _WORDS] = words.view(np.uint8)
-        generator.set_state(torch.from_numpy(state))
+    generator = torch.Generator().manual_seed(0)
+    state = generator.get_state().numpy()
+    words = stream.words(_WORDS).numpy().view(np.uint64) >> np.uint64(32)
+    state[_WORDS_FROM : _WORDS_FROM + 8 * _WORDS] = words.view(np.uint8)
+    generator.set_state(torch.from_numpy(state))
     return generator

@@ -8,6 +8,7 @@ import torch
 from broken_privacy import BROKEN, QuarterOfTheNoise
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference import seeded_noise
 from small_audit import (
     AUDIT,
     CONFIDENCE,
@@ -239,7 +240,7 @@ def test_a_canary_contributes_the_clipping_norm_in_its_own_column_and_an_absent_
         1.0,
         noise_multiplier=0.0,
         clipping_norm=0.7,
-        generator=torch.Generator(),
+        noise=seeded_noise(),
     )
     step.accumulate(data.images[200:205], data.labels[200:205])
     step.update()

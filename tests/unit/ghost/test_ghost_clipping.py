@@ -3,7 +3,7 @@
 import pytest
 import reference
 import torch
-from reference import flatten, relative_error
+from reference import flatten, relative_error, seeded_noise
 from torch import Tensor, nn
 
 from gradval.ghost import clipped_gradient_sum
@@ -169,7 +169,7 @@ def private_step(kind: str, model: nn.Module, observe: bool = False) -> PrivateS
         12.0,
         noise_multiplier=0.0,
         clipping_norm=1.0,
-        generator=torch.Generator(),
+        noise=seeded_noise(),
         observe=observe,
     )
 

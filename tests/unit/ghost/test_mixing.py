@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from reference import seeded_noise
 from torch import Tensor, nn
 
 from gradval.ghost import clipped_gradient_sum, sample_gradients
@@ -95,7 +96,7 @@ def test_private_steps_refuse(kind: str, images: Tensor, labels: Tensor) -> None
         4.0,
         noise_multiplier=0.0,
         clipping_norm=1.0,
-        generator=torch.Generator(),
+        noise=seeded_noise(),
     )
     with refused():
         step.accumulate(images, labels)

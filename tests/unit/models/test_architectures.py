@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 import reference
 import torch
+from reference import seeded_noise
 from torch import Tensor, nn
 
 from gradval.ghost import clipped_gradient_sum, covers
@@ -118,7 +119,7 @@ def test_full_width_models_take_a_private_step_and_are_scored_at_their_real_size
         1.0,
         noise_multiplier=0.0,
         clipping_norm=1.0,
-        generator=torch.Generator(),
+        noise=seeded_noise(),
     )
     step.accumulate(pixels, LABELS[:1])
     step.update()

@@ -3,7 +3,7 @@
 import pytest
 import reference
 import torch
-from reference import flatten, relative_error
+from reference import flatten, relative_error, seeded_noise
 from torch import Tensor, nn
 
 from gradval.ghost import clipped_gradient_sum, covers, sample_gradients
@@ -126,7 +126,7 @@ def test_every_way_of_clipping_takes_the_naive_step(
         10.0,
         noise_multiplier=0.0,
         clipping_norm=0.5,
-        generator=torch.Generator(),
+        noise=seeded_noise(),
     )
     step.accumulate(images, labels)
     step.update()

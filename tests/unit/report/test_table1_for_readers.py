@@ -93,6 +93,17 @@ def test_epsilons_are_shown(runs: pd.DataFrame) -> None:
     assert "1.00 / 0.46" in text and "non-private" not in text
 
 
+def test_seeded_noise_is_named_beside_the_epsilons(runs: pd.DataFrame) -> None:
+    private = runs["privacy"] != "nonprivate"
+    for randomness, named in (("seeded", True), ("secret", False)):
+        some = runs.assign(randomness=np.where(private, randomness, ""))
+        assert (SEEDED_NOTICE in markdown(table1(some))) == named
+    # One seeded run among secret ones is enough.
+    some.loc[some.index[private][0], "randomness"] = "seeded"
+    assert SEEDED_NOTICE in markdown(table1(some))
+    assert SEEDED_NOTICE not in markdown(table1(runs))
+
+
 def test_released_scores_have_rows_of_their_own(runs: pd.DataFrame) -> None:
     assert RELEASED_NOTE not in markdown(table1(runs))
     released = [

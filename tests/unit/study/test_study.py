@@ -188,3 +188,35 @@ def test_scores_and_architectures_exist_and_have_their_options(config, block, va
     with pytest.raises(study.ConfigError, match=message) as caught:
         check(config)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "source", "secret"),
+    [
+        ("auto", "digits", False),
+        ("auto", "cifar10", False),
+        ("auto", "cinic10", False),
+        ("auto", "pppd", True),
+        ("auto", "folder", True),
+        ("auto", "a source of tomorrow", True),
+        (True, "digits", True),
+        (False, "folder", False),
+    ],
+)
+def test_noise_is_seeded_for_public_sources_alone_unless_asked_for(config, chosen, source, secret):
+    config["privacy"]["secret_noise"] = chosen
+    config["datasets"]["digits"]["source"] = source
+    assert study.secret_noise(config, "digits") is secret
+
+
+def test_by_default_noise_is_as_the_source_asks(config):
+    assert config["privacy"]["secret_noise"] == "auto"
+
+
+def test_seeded_noise_is_to_be_named_if_a_private_run_of_the_grid_has_it(config):
+    assert study.seeds_noise(config)
+    config["privacy"]["secret_noise"] = True
+    assert not study.seeds_noise(config)
+    config["privacy"]["secret_noise"] = False
+    config["grid"]["privacy"] = ["nonprivate"]
+    assert not study.seeds_noise(config)

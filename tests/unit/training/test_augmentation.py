@@ -3,6 +3,7 @@
 import pytest
 import reference
 import torch
+from reference import seeded_noise
 from test_training import OPTIONS, assert_same, run_until, tiny_data, tiny_model, trainer
 from torch import Tensor
 from torch.nn import functional as F
@@ -83,7 +84,7 @@ def step_with_views(kind: str, model: torch.nn.Module, max_norm: float = 1.0) ->
         10.0,
         noise_multiplier=0.0,
         clipping_norm=max_norm,
-        generator=generator(),
+        noise=seeded_noise(),
         multiplicity=3,
     )
 

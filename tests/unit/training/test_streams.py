@@ -1,6 +1,7 @@
 """Random streams: seeded ones repeat, secret ones never do, and both are resumed exactly."""
 
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,63 +10,82 @@ from test_training import OPTIONS, assert_same, run_until, trainer
 
 from gradval.data.store import Split, Store
 from gradval.privacy.events import read_events
+from gradval.privacy.keystream import KeyStream, derive_key
 from gradval.privacy.plan import PhasePlan
 from gradval.training.recipe import Recipe
 from gradval.training.run import RunFiles, train_run
-from gradval.training.streams import Streams
+from gradval.training.streams import Streams, secret_key, seeded_key
 
 CPU = torch.device("cpu")
 VARIED = {"augmentation": "flip-crop", "multiplicity": 2}
 
 
 def draws(streams: Streams) -> dict[str, torch.Tensor]:
-    return {name: torch.rand(1000, generator=stream) for name, stream in vars(streams).items()}
+    return {
+        "sampling": streams.sampling.bernoulli(1000, 0.5),
+        "noise": streams.noise.normal(1000),
+        "augmentation": torch.rand(1000, generator=streams.augmentation),
+    }
 
 
-@pytest.mark.parametrize("make", [Streams.secret, lambda device: Streams.seeded(7, device)])
+def seeded(*, seed=7, draw=0, name="run", fingerprint="data") -> Streams:
+    return Streams.of(seeded_key(seed, draw, name, fingerprint), CPU)
+
+
+def secret() -> Streams:
+    return Streams.of(secret_key(), CPU)
+
+
+@pytest.mark.parametrize("make", [secret, seeded])
 def test_streams_of_a_run_are_distinct_and_come_back(make) -> None:
-    streams = make(CPU)
+    streams = make()
     state = streams.state_dict()
     first, second = draws(streams), draws(streams)
-    values = [*first.values(), *second.values()]
-    assert all(not torch.equal(a, b) for i, a in enumerate(values) for b in values[:i])
-    other = Streams.seeded(8, CPU)
+    assert all(not torch.equal(first[name], second[name]) for name in first)
+    words = [streams.sampling.words(1000), streams.noise.stream.words(1000)]
+    assert not torch.equal(*words)
+    other = seeded(seed=8)
     other.load_state_dict(state)
     assert_same(draws(other), first)
     assert_same(draws(other), second)
 
 
-def test_a_seed_repeats_and_secrets_do_not() -> None:
-    assert_same(draws(Streams.seeded(7, CPU)), draws(Streams.seeded(7, CPU)))
-    for others in (Streams.seeded(8, CPU), Streams.secret(CPU), Streams.secret(CPU)):
-        found, seeded = draws(others), draws(Streams.seeded(7, CPU))
-        assert all(not torch.equal(found[name], seeded[name]) for name in seeded)
-    a, b = draws(Streams.secret(CPU)), draws(Streams.secret(CPU))
+OTHERS = ({"seed": 8}, {"draw": 1}, {"name": "audit"}, {"fingerprint": "other data"})
+
+
+@pytest.mark.parametrize("make", [secret, *(partial(seeded, **other) for other in OTHERS)])
+def test_a_seed_repeats_and_whatever_differs_changes_all_streams(make) -> None:
+    assert_same(draws(seeded()), draws(seeded()))
+    found, base = draws(make()), draws(seeded())
+    assert all(not torch.equal(found[name], base[name]) for name in base)
+    # Not merely shifted or scaled.
+    assert abs(float(torch.corrcoef(torch.stack([found["noise"], base["noise"]]))[0, 1])) < 0.2
+
+
+def test_secrets_do_not_repeat() -> None:
+    a, b = draws(secret()), draws(secret())
     assert all(not torch.equal(a[name], b[name]) for name in a)
 
 
-def test_secrets_fill_the_whole_state_of_the_generator(monkeypatch) -> None:
-    """The words that the system gives are the Mersenne twister's: NumPy draws the same from them.
+def test_a_secret_is_as_long_as_the_key(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr("os.urandom", lambda n: asked.append(n) or bytes(n))
+    assert secret_key() == bytes(32)
+    assert asked == [32]
+
+
+def test_the_key_fills_the_whole_state_of_pytorchs_generator() -> None:
+    """The stream's words are the Mersenne twister's: NumPy draws the same from them.
 
     From a seed alone the CPU's generator would have but 2^32 states.
     """
-    words = np.random.default_rng(0).integers(0, 2**32, 624, dtype=np.uint32)
-    monkeypatch.setattr("os.urandom", lambda n: words.tobytes()[:n])
-    found = torch.rand(2000, generator=Streams.secret(CPU).noise)
+    stream = KeyStream(derive_key(bytes(32), "augmentation"))
+    words = (stream.words(624).numpy().view(np.uint64) >> np.uint64(32)).astype(np.uint32)
+    found = torch.rand(2000, generator=Streams.of(bytes(32), CPU).augmentation)
     twister = np.random.RandomState()
     twister.set_state(("MT19937", words, 624))
     expected = twister.randint(0, 2**32, 2000, dtype=np.uint32)
     np.testing.assert_array_equal((found.double() * 2**24).numpy(), expected % 2**24)
-
-
-def test_secret_numbers_are_uniform_and_normal() -> None:
-    streams = Streams.secret(CPU)
-    uniform = torch.rand(100_000, generator=streams.sampling)
-    normal = torch.randn(100_000, generator=streams.noise)
-    # Six standard errors.
-    assert abs(float(uniform.mean()) - 0.5) < 6 * (1 / 12 / 1e5) ** 0.5
-    assert abs(float(normal.mean())) < 6 / 1e5**0.5
-    assert abs(float(normal.std()) - 1) < 6 / 2e5**0.5
 
 
 def test_secret_runs_differ_and_each_is_resumed_to_the_bit(tmp_path) -> None:
@@ -73,7 +93,9 @@ def test_secret_runs_differ_and_each_is_resumed_to_the_bit(tmp_path) -> None:
     phase = PhasePlan(40, 0.4, 6, 1.1)
 
     def job():
-        return trainer(phase, VARIED, secret=True, resume_path=path, fingerprint="x", save_every=0)
+        return trainer(
+            phase, VARIED, key=secret_key(), resume_path=path, fingerprint="x", save_every=0
+        )
 
     with pytest.raises(KeyboardInterrupt):
         run_until(job(), 1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import reference
 import torch
-from reference import flatten, relative_error
+from reference import flatten, relative_error, seeded_noise
 from torch import nn
 from torch.nn import functional as F
 
@@ -24,11 +24,13 @@ from gradval.training.checkpoints import (
     save_weights,
 )
 from gradval.training.evaluation import evaluate
+from gradval.training.fingerprints import fingerprint_of
 from gradval.training.loop import Trainer, TrainingData, TrainingDiverged
 from gradval.training.recipe import Recipe, derive_seed
 from gradval.training.resume import ResumeFiles
-from gradval.training.run import RunFiles, fingerprint_of, train_run
+from gradval.training.run import RunFiles, train_run
 from gradval.training.steps import PRIVATE_STEPS, NonPrivateStep, SampleObservation
+from gradval.training.streams import secret_key
 
 OPTIONS = {
     "epochs": 1,
@@ -66,14 +68,14 @@ def tiny_data(n=40, dtype=torch.float32):
 PRIVATE_OPTIONS = {
     "noise_multiplier": 1.1,
     "clipping_norm": 0.7,
-    "generator": torch.Generator(),
+    "noise": seeded_noise(),
 }
 
 
-def trainer(phase=None, recipe=None, **options):
+def trainer(phase=None, recipe=None, key=bytes(32), **options):
     phase = phase or PhasePlan(40, 0.4, 9, 1.1)
     recipe = Recipe.from_config(OPTIONS | (recipe or {}))
-    return Trainer(tiny_model(), tiny_data(), phase, recipe, seed=5, **options)
+    return Trainer(tiny_model(), tiny_data(), phase, recipe, key=key, **options)
 
 
 def gradients_one_by_one(model, images, labels):
@@ -96,7 +98,7 @@ def test_private_step_is_the_naive_one_without_noise(kind, sizes):
         10.0,
         noise_multiplier=0.0,
         clipping_norm=0.7,
-        generator=torch.Generator(),
+        noise=seeded_noise(),
     )
     start = 0
     for size in sizes:
@@ -149,7 +151,7 @@ def test_every_way_clips_residual_models_as_the_naive_loop(kind, build):
         4.0,
         noise_multiplier=0.0,
         clipping_norm=norm,
-        generator=torch.Generator(),
+        noise=seeded_noise(),
     )
     step.accumulate(images, labels)
     step.update()
@@ -171,7 +173,7 @@ def test_noise_has_the_accounted_scale_even_in_an_empty_step(kind):
         10.0,
         noise_multiplier=3.0,
         clipping_norm=0.7,
-        generator=torch.Generator().manual_seed(0),
+        noise=seeded_noise(),
     )
     step.update()
     change = torch.cat([p.detach().flatten() for p in model.parameters()]) - before
@@ -204,7 +206,7 @@ def make_step(kind, model, observe):
         10.0,
         noise_multiplier=1.0,
         clipping_norm=0.7,
-        generator=torch.Generator().manual_seed(0),
+        noise=seeded_noise(),
         observe=observe,
     )
 
@@ -257,12 +259,9 @@ def test_the_way_of_clipping_and_the_physical_batch_do_not_change_the_result():
     assert_close(base, run_weights(recipe={"physical_batch_size": 5}))
 
 
-def test_same_seed_same_weights_other_seed_other_weights():
+def test_same_key_same_weights_other_key_other_weights():
     assert_same(run_weights(), run_weights())
-    other = Trainer(
-        tiny_model(), tiny_data(), PhasePlan(40, 0.4, 9, 1.1), Recipe.from_config(OPTIONS), seed=6
-    )
-    weights, base = other.run().weights, run_weights()
+    weights, base = run_weights(key=bytes(31) + b"x"), run_weights()
     assert not all(torch.equal(weights[name], base[name]) for name in base)
 
 
@@ -354,7 +353,7 @@ def test_a_model_that_draws_by_itself_is_refused():
 
 def test_the_state_at_the_end_holds_no_generator(tmp_path):
     path = tmp_path / "resume.pt"
-    options = {"secret": True, "resume_path": path, "fingerprint": "x", "save_every": 0}
+    options = {"key": secret_key(), "resume_path": path, "fingerprint": "x", "save_every": 0}
     first = trainer(**options).run()
     state, _ = ResumeFiles(path, "x").load()
     assert state["streams"] is state["optimizer"] is None
