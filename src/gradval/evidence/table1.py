@@ -34,8 +34,8 @@ def table1(runs: pd.DataFrame) -> pd.DataFrame:
         _high (95% interval), NaN for random removal itself; train_accuracy (mean, %);
         relative_time (training time / that without removal, mean of the ratios of a seed);
         epsilon_kept and epsilon_removed (largest of the seeds) if given; seeded, whether the noise
-        of any run was, if randomness is given. Non-private comes first, then ε by value; the paper's scores, others, random and no removal, raw scores before
-        released ones.
+        of any run was, if randomness is given. Non-private comes first, then ε by value; the
+        paper's scores, others, random and no removal, raw scores before released ones.
 
     Raises:
         ValueError: there is no run, they are of several data sets or models, one occurs twice, a

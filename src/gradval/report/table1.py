@@ -136,7 +136,7 @@ def _notes(accuracies: pd.DataFrame, substitutes: str) -> list[str]:
         notes.append(SELECTION_NOTE)
     if released.any():
         notes.append(RELEASED_NOTE)
-    if "seeded" in table and table["seeded"].any():
+    if "seeded" in accuracies and accuracies["seeded"].any():
         notes.append(SEEDED_NOTICE)
     if substitutes:
         notes.append(f"Stand-in: {substitutes}; the numbers cannot be compared with the paper's.")

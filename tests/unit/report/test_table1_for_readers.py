@@ -11,6 +11,7 @@ import pytest
 from html_text import Page
 
 from gradval.evidence.table1 import table1
+from gradval.privacy.ledger import SEEDED_NOTICE
 from gradval.report.table1 import (
     CAPTION,
     RELEASED_NOTE,
