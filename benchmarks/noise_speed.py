@@ -26,7 +26,7 @@ from opacus.optimizers.optimizer import _generate_noise
 from torch import Tensor
 
 from gradval.ghost import clipped_gradient_sum
-from gradval.models import build_model
+from gradval.models.architectures import build_model
 from gradval.privacy.keystream import KEY_BYTES, KeyStream
 from gradval.privacy.noise import GaussianNoise, privatise
 
