@@ -19,6 +19,7 @@ from gradval.training.augmentation import Augmentation
 from gradval.training.checkpoints import checkpoint_steps
 from gradval.training.evaluation import evaluate
 from gradval.training.observers import Observer, make_observer
+from gradval.training.optimizers import SGD
 from gradval.training.recipe import Recipe
 from gradval.training.resume import (
     SAVE_EVERY_SECONDS,
@@ -161,7 +162,10 @@ class Trainer:
 
     def _make_step(self) -> Step:
         recipe, phase = self.recipe, self.phase
-        optimizer = torch.optim.SGD(
+        private = None if phase.noise_multiplier is None else PRIVATE_STEPS[recipe.clipping]
+        # Opacus's optimizers are built around PyTorch's own.
+        of_torch = private is not None and private.of_opacus
+        optimizer = (torch.optim.SGD if of_torch else SGD)(
             self.model.parameters(),
             lr=recipe.learning_rate,
             momentum=recipe.momentum,
@@ -171,9 +175,9 @@ class Trainer:
             "multiplicity": recipe.multiplicity,
             "observe": self._observes_gradients,
         }
-        if phase.noise_multiplier is None:
+        if private is None or phase.noise_multiplier is None:
             return NonPrivateStep(self.model, optimizer, phase.expected_batch_size, **views)
-        return PRIVATE_STEPS[recipe.clipping](
+        return private(
             self.model,
             optimizer,
             phase.expected_batch_size,

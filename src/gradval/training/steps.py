@@ -2,7 +2,7 @@
 
 A step is fed in physical batches (`accumulate`) and then taken (`update`). All kinds divide by the
 same fixed denominator, the expected batch size; private ones clip each sample's gradient first and
-add noise to the sum (`gradval.training.noisy_optimizers`).
+add noise to the sum (`gradval.training.optimizers`, `gradval.training.opacus_optimizers`).
 
 A sample may come as several augmented views of it, whose gradients are averaged to the sample's
 own before anything else is done with it.
@@ -23,9 +23,13 @@ from torch.nn import functional as F
 
 from gradval.ghost import check_separable, clipped_gradient_sum
 from gradval.privacy.noise import GaussianNoise
+from gradval.training.optimizers import NoisySums
 
 if TYPE_CHECKING:
-    from gradval.training.noisy_optimizers import NoisyOptimizer
+    from gradval.training.opacus_optimizers import NoisyOptimizer
+
+# torch.optim.SGD, or gradval.training.optimizers.SGD, which does the same.
+Optimizer = Any
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class SampleObservation:
 class Step(Protocol):
     """What the training loop needs of a kind of step."""
 
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
 
     def accumulate(self, images: Tensor, labels: Tensor) -> SampleObservation:
         """Add a physical batch of n > 0 samples, `(n M, C, H, W)` and `(n M,)`.
@@ -86,7 +90,7 @@ class NonPrivateStep:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         expected_batch_size: float,
         *,
         multiplicity: int = 1,
@@ -115,7 +119,7 @@ class NonPrivateStep:
 
 
 class PrivateStep(ABC):
-    """DP-SGD: Opacus's optimizer adds up clipped gradients, adds the noise once, and divides.
+    """DP-SGD: `private` adds up clipped gradients, adds the noise once, and divides.
 
     Args:
         model: trained in place.
@@ -132,11 +136,12 @@ class PrivateStep(ABC):
     """
 
     averages_views: ClassVar[bool] = True
+    of_opacus: ClassVar[bool] = False
 
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         expected_batch_size: float,
         *,
         noise_multiplier: float,
@@ -155,13 +160,70 @@ class PrivateStep(ABC):
         self.clipping_norm = clipping_norm
         self.observe = observe
         self.model = self._prepare(model)
-        self.private = self._optimizer_type()(
+        self.private: Any = self._noisy_type()(
             optimizer,
             noise_multiplier=noise_multiplier,
             max_grad_norm=clipping_norm,
             expected_batch_size=expected_batch_size,
             noise=noise,
         )
+
+    @abstractmethod
+    def accumulate(self, images: Tensor, labels: Tensor) -> SampleObservation:
+        """As in `Step`."""
+
+    @abstractmethod
+    def update(self) -> None:
+        """As in `Step`."""
+
+    def _prepare(self, model: nn.Module) -> nn.Module:
+        return model
+
+    @abstractmethod
+    def _noisy_type(self) -> type:
+        """What adds up, adds noise and divides, for this kind of gradients."""
+
+    @abstractmethod
+    def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
+        """Leave the gradients of a batch where `private` looks for them."""
+
+
+class BookKeepingStep(PrivateStep):
+    """DP-SGD whose clipped sum is formed without per-sample gradients (`gradval.ghost`)."""
+
+    private: NoisySums
+
+    def _noisy_type(self) -> type[NoisySums]:
+        return NoisySums
+
+    def accumulate(self, images: Tensor, labels: Tensor) -> SampleObservation:
+        seen = self._backward(images, labels)
+        self.private.add_up()
+        return seen
+
+    def update(self) -> None:
+        self.private.step()
+
+    def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
+        clipped = clipped_gradient_sum(
+            self.model,
+            images,
+            labels,
+            self.clipping_norm,
+            multiplicity=self.multiplicity,
+            input_gradients=self.observe,
+        )
+        for name, total in clipped.sums.items():
+            self.model.get_parameter(name).grad = total
+        norms = clipped.norms if self.observe else None
+        return SampleObservation(clipped.losses, norms, clipped.input_gradients)
+
+
+class _OpacusStep(PrivateStep):
+    """Steps whose gradients Opacus's optimizers take up."""
+
+    of_opacus = True
+    private: "NoisyOptimizer"
 
     def accumulate(self, images: Tensor, labels: Tensor) -> SampleObservation:
         seen = self._backward(images, labels)
@@ -180,61 +242,28 @@ class PrivateStep(ABC):
         self.private.step()
         self.private.zero_grad(set_to_none=True)
 
-    def _prepare(self, model: nn.Module) -> nn.Module:
-        return model
-
-    @abstractmethod
-    def _optimizer_type(self) -> "type[NoisyOptimizer]":
-        """The optimizer for this kind of gradients."""
-
-    @abstractmethod
-    def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
-        """Leave the gradients of a batch where the optimizer looks for them."""
-
     @abstractmethod
     def _backward_nothing(self) -> None:
-        """The same for a batch without samples."""
+        """What `_backward` does, for a batch without samples."""
 
 
-class _SummedStep(PrivateStep):
-    """Steps that leave the sum of clipped gradients in `.grad`."""
-
-    def _optimizer_type(self) -> "type[NoisyOptimizer]":
-        # Imported here: Opacus takes seconds to import and non-private runs do not need it.
-        from gradval.training.noisy_optimizers import OfSums
-
-        return OfSums
-
-    def _backward_nothing(self) -> None:
-        for parameter in self.private.params:
-            parameter.grad = torch.zeros_like(parameter)
-
-
-class BookKeepingStep(_SummedStep):
-    """DP-SGD whose clipped sum is formed without per-sample gradients (`gradval.ghost`)."""
-
-    def _backward(self, images: Tensor, labels: Tensor) -> SampleObservation:
-        clipped = clipped_gradient_sum(
-            self.model,
-            images,
-            labels,
-            self.clipping_norm,
-            multiplicity=self.multiplicity,
-            input_gradients=self.observe,
-        )
-        for name, total in clipped.sums.items():
-            self.model.get_parameter(name).grad = total
-        norms = clipped.norms if self.observe else None
-        return SampleObservation(clipped.losses, norms, clipped.input_gradients)
-
-
-class GhostStep(_SummedStep):
+class GhostStep(_OpacusStep):
     """DP-SGD by Opacus's fast gradient clipping: one backward for norms, another for the sum.
 
     It takes each row of a batch for a sample, so several views cannot be averaged first.
     """
 
     averages_views = False
+
+    def _noisy_type(self) -> type:
+        # Imported here: Opacus takes seconds to import and others do not need it.
+        from gradval.training.opacus_optimizers import OfSums
+
+        return OfSums
+
+    def _backward_nothing(self) -> None:
+        for parameter in self.private.params:
+            parameter.grad = torch.zeros_like(parameter)
 
     def _prepare(self, model: nn.Module) -> nn.Module:
         from opacus.grad_sample import GradSampleModuleFastGradientClipping
@@ -264,7 +293,7 @@ class GhostStep(_SummedStep):
         return SampleObservation(losses, norms, _first(received, images) * len(losses))
 
 
-class HooksStep(PrivateStep):
+class HooksStep(_OpacusStep):
     """DP-SGD with Opacus's own per-sample gradients (`GradSampleModule`)."""
 
     force_functorch = False
@@ -277,8 +306,8 @@ class HooksStep(PrivateStep):
         )
         return hooked
 
-    def _optimizer_type(self) -> "type[NoisyOptimizer]":
-        from gradval.training.noisy_optimizers import OfSampleGradients
+    def _noisy_type(self) -> type:
+        from gradval.training.opacus_optimizers import OfSampleGradients
 
         return OfSampleGradients
 

@@ -5,17 +5,13 @@ from PyTorch's generator, without a tail beyond 5.8 standard deviations on the C
 module imports Opacus, which takes seconds.
 """
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from opacus.optimizers import DPOptimizer, DPOptimizerFastGradientClipping
 from opacus.optimizers.optimizer import _check_processed_flag, _mark_as_processed
 
 from gradval.privacy.noise import GaussianNoise, privatise
-
-# Parameters for which noise is drawn together: to draw for few takes as long as for thousands, and
-# for all would take eight bytes for each.
-_TOGETHER = 1 << 20
+from gradval.training.optimizers import consecutive
 
 
 class NoisyOptimizer(DPOptimizer):
@@ -37,7 +33,8 @@ class NoisyOptimizer(DPOptimizer):
             ValueError: a sum has had its noise already.
         """
         deviation = self.noise_multiplier * self.max_grad_norm
-        for parameters in _together(self.params):
+        for positions in consecutive(self.params):
+            parameters = [self.params[i] for i in positions]
             sizes = [parameter.numel() for parameter in parameters]
             draws = self.noise.integers(sum(sizes)).split(sizes)
             for parameter, drawn in zip(parameters, draws, strict=True):
@@ -53,16 +50,3 @@ class OfSampleGradients(NoisyOptimizer):
 
 class OfSums(NoisyOptimizer, DPOptimizerFastGradientClipping):
     """For sums of clipped gradients in `.grad`."""
-
-
-def _together(parameters: Iterable[Any]) -> Iterator[list[Any]]:
-    """Consecutive parameters, in lists that end as soon as they hold enough elements."""
-    together, elements = [], 0
-    for parameter in parameters:
-        together.append(parameter)
-        elements += parameter.numel()
-        if elements >= _TOGETHER:
-            yield together
-            together, elements = [], 0
-    if together:
-        yield together
