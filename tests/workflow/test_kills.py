@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 import pytest
 
-PARTS = ("Snakefile", "config.yaml", "workflow", "src", "tests/workflow", "profiles", "envs")
+PARTS = (
+    "Snakefile",
+    "config.yaml",
+    "paper",
+    "workflow",
+    "src",
+    "tests/workflow",
+    "profiles",
+    "envs",
+)
 RUN = "digits/resnet9/eps4/seed0"
 STOPPED = r"interrupted after step (\d+) of \d+, state saved; run the same command to go on"
 
