@@ -171,7 +171,7 @@ def _paper_setting(row: Mapping[str, Any], claim: Mapping[str, str]) -> str:
 
 
 def _own_setting(row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran) -> str:
-    """What was run instead, and who plays which part in it."""
+    """What was run, and which of it is a substitute."""
     comparison = ran.comparisons.get(claim.get("source", ""))
     if comparison:
         setting = comparison_label(comparison, ran.selected(comparison, claim["measure"]))
