@@ -25,7 +25,13 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "GroupNorm": partial(group_norm, groups=32),
     "BatchNorm": nn.BatchNorm2d,
 }
-CASES = (("resnet18", resnet18, 32, 16), ("resnet18", resnet18, 64, 8), ("resnet50", resnet50, 32, 8))
+Case = tuple[str, Callable[..., nn.Module], int, int]
+# Name, builder, pixels a side, batch.
+CASES: tuple[Case, ...] = (
+    ("resnet18", resnet18, 32, 16),
+    ("resnet18", resnet18, 64, 8),
+    ("resnet50", resnet50, 32, 8),
+)
 REPEATS = 7
 CLASSES = 10
 
@@ -51,7 +57,7 @@ def runs(build: Callable[..., nn.Module], norm: str, image_size: int, batch: int
     return {f"{norm} step": step, f"{norm} plis": plis, f"{norm} vog": vog}
 
 
-def measure(case: tuple[str, Callable[..., nn.Module], int, int], repeats: int) -> Iterator[dict[str, object]]:
+def measure(case: Case, repeats: int) -> Iterator[dict[str, object]]:
     """One row a norm."""
     name, build, image_size, batch = case
     together = {k: v for norm in NORMS for k, v in runs(build, norm, image_size, batch).items()}
@@ -75,7 +81,7 @@ def measure(case: tuple[str, Callable[..., nn.Module], int, int], repeats: int) 
 def main() -> None:
     """Measure every case and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one round of one case, nothing written")
+    parser.add_argument("--quick", action="store_true", help="one round, nothing written")
     quick = parser.parse_args().quick
     cases, repeats = (CASES[:1], 1) if quick else (CASES, REPEATS)
     report("norms", (row for case in cases for row in measure(case, repeats)), write=not quick)

@@ -48,9 +48,10 @@ class BatchNormRule(ChannelNormRule):
 def normalise_by_constants(layer: Any, inputs: Tensor) -> Tensor:
     """`(inputs - running_mean) / sqrt(running_var + eps)`, the channel being dimension 1."""
     shape = (-1,) + (1,) * (inputs.dim() - 2)
-    scale = (layer.running_var + layer.eps).rsqrt()
+    mean: Tensor = layer.running_mean
+    scale: Tensor = (layer.running_var + layer.eps).rsqrt()
     # In place: a second temporary of this size costs more than the arithmetic.
-    return (inputs - layer.running_mean.view(shape)).mul_(scale.view(shape))
+    return (inputs - mean.view(shape)).mul_(scale.view(shape))
 
 
 for _batch_norm in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm):

@@ -24,7 +24,8 @@ def reading_layer(model: nn.Module, images: Tensor) -> str | None:
         model: used in the mode it is in.
         images: `(N, C, H, W)` for a run without gradients.
     """
-    with torch.no_grad(), _Watch(model, images) as watch:
+    watch = _Watch(model, images)
+    with torch.no_grad(), watch:
         forward.logits(model, images)
     return watch.reader
 

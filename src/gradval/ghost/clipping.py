@@ -72,8 +72,8 @@ def clipped_gradient_sum(
 
     Raises:
         ValueError: the model mixes samples, has running statistics or nothing to differentiate, a
-            label is not one of its classes, the batch does not divide by `multiplicity`, `max_norm` is not positive,
-            or a gradient is not finite.
+            label is not one of its classes, the batch does not divide by `multiplicity`, `max_norm`
+            is not positive, or a gradient is not finite.
     """
     _check_arguments(images, labels, max_norm, multiplicity)
     check_private(model, images)

@@ -107,5 +107,3 @@ def _parameter_uses(output: Tensor) -> tuple[Counter[Tensor], set[Node | None]]:
                 seen.add(successor)
                 pending.append(successor)
     return uses, seen
-
-

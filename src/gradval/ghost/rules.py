@@ -99,5 +99,6 @@ def rule_for(layer: nn.Module) -> LayerRule | None:
 
 def squares_of_rows(rows: Tensor, views: int) -> Tensor:
     """Sums of squares `(N,)` of the `N * views` rows of a tensor."""
-    norms = torch.linalg.vector_norm(rows.flatten(1), dim=1)
-    return norms.square().view(-1, views).sum(1)
+    norms: Tensor = torch.linalg.vector_norm(rows.flatten(1), dim=1)
+    sums: Tensor = norms.square().view(-1, views).sum(1)
+    return sums

@@ -80,14 +80,13 @@ def _first_that_works(ways: Sequence[str], model: nn.Module, images: Tensor, ord
             return way
     assert failure is not None
     with preserved_rng(images.device):
-        layer, error = _failing_layer(model, rows, order) or (f"the model ({_kind(model)})", failure)
+        found = _failing_layer(model, rows, order)
+    layer, cause = found or (forward.layer_named("", model), failure)
     missing = "second derivative, which PLIS needs" if order == 2 else "derivative"
-    raise ValueError(f"{layer} has no {missing}: {forward.first_line(error)}") from failure
+    raise ValueError(f"{layer} has no {missing}: {forward.first_line(cause)}") from failure
 
 
-def _failing_layer(
-    model: nn.Module, images: Tensor, order: int
-) -> tuple[str, Exception] | None:
+def _failing_layer(model: nn.Module, images: Tensor, order: int) -> tuple[str, Exception] | None:
     """The innermost layer that cannot be differentiated on its own, in words, and its error."""
     calls: list[tuple[str, nn.Module, tuple[Tensor, ...]]] = []
 
@@ -125,7 +124,3 @@ def _differentiate(module: nn.Module, inputs: Sequence[Tensor], order: int) -> N
         terms = [gradient.square().sum() for gradient in found if gradient is not None]
         if order == 2 and terms and (total := torch.stack(terms).sum()).requires_grad:
             torch.autograd.grad(total, sources, allow_unused=True)
-
-
-def _kind(model: nn.Module) -> str:
-    return type(model).__name__

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 logger = logging.getLogger("gradval")
 
@@ -23,8 +23,8 @@ WRAPPERS = {
 }
 # Class that cannot be scored -> why, or what to do.
 SHARDED = (
-    "is sharded (FSDP), so that no process holds its weights: load a full state dict into the plain "
-    "module and score that"
+    "is sharded (FSDP), so that no process holds its weights: load a full state dict into the "
+    "plain module and score that"
 )
 REFUSED = {
     "torch.distributed.fsdp.fully_sharded_data_parallel.FullyShardedDataParallel": SHARDED,
@@ -84,7 +84,7 @@ def _check_kind(model: nn.Module) -> None:
                 "its .module in its place"
             )
     for name, parameter in model.named_parameters():
-        if isinstance(parameter, UninitializedTensorMixin):
+        if is_lazy(parameter):
             raise ValueError(
                 f"parameter {name!r} has no shape yet: run the model on one batch before"
             )

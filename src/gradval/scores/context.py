@@ -36,9 +36,7 @@ class ScoringContext:
     @cached_property
     def gradients(self) -> SampleGradients:
         """The one pass that the scores share, run for whoever asks first."""
-        return sample_gradients(
-            self.model, self.images, self.labels, self.order, first=self.first
-        )
+        return sample_gradients(self.model, self.images, self.labels, self.order, first=self.first)
 
     @property
     def logits(self) -> Tensor:

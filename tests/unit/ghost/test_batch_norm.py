@@ -86,7 +86,9 @@ def test_buffers_decide_not_the_type(images: Tensor, labels: Tensor) -> None:
     sample_gradients(model, images, labels, 1)
     model[1].running_mean = model[1].running_var = None
     for order in (0, 1, 2):
-        with pytest.raises(ValueError, match=r"layer '1' \(BatchNorm2d\) has no running statistics"):
+        with pytest.raises(
+            ValueError, match=r"layer '1' \(BatchNorm2d\) has no running statistics"
+        ):
             sample_gradients(model, images, labels, order)
 
 

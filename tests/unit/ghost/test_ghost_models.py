@@ -556,7 +556,9 @@ class TestStateIsLeftAlone:
     def test_after_an_error(self, model: nn.Module, images: Tensor, labels: Tensor) -> None:
         with pytest.raises(ValueError):
             sample_gradients(model, images, labels + 5, order=2)
-        with pytest.raises(ValueError, match=r"Conv2d\) cannot be run on images of shape \(2, 8, 8\)"):
+        with pytest.raises(
+            ValueError, match=r"Conv2d\) cannot be run on images of shape \(2, 8, 8\)"
+        ):
             clipped_gradient_sum(model, images[:, :2], labels, 1.0)
 
     def test_after_an_interrupt(self, model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Models as users have them: wrapped, recurrent, attentive, branching, half; and what is refused."""
+"""Models as users have them: wrapped, recurrent, attentive, branching, half; what is refused."""
 
 import copy
 import logging
@@ -306,6 +306,17 @@ class MakesTensors(nn.Module):
         return self.body(x) * torch.tensor([1.0001, 1.0, 0.9999], device=x.device)
 
 
+def ambient() -> tuple[object, ...]:
+    """What is set around."""
+    return (
+        torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        torch.is_inference_mode_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.backends.mha.get_fastpath_enabled(),
+    )
+
+
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND.keys())
 def test_what_is_set_around_changes_nothing(
     around: Callable[[], AbstractContextManager[Any]], images: Tensor, labels: Tensor
@@ -313,10 +324,9 @@ def test_what_is_set_around_changes_nothing(
     models = [build(MakesTensors, seed).float() for seed in (0, 1)]
     expected = score_samples(models[1], models, images.float(), labels)
     with around():
-        before = torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled()
+        before = ambient()
         found = score_samples(models[1], models, images.float(), labels)
-        after = torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled()
-    assert before == after
+        assert ambient() == before
     for name in NAMES:
         assert torch.equal(found[name], expected[name]), name
 
@@ -350,7 +360,11 @@ def test_half_models_are_scored_as_float32_copies_and_that_is_said(
 
 def test_a_list_that_holds_one_module_is_refused(images: Tensor, labels: Tensor) -> None:
     model = build(small)
-    for snapshots in ([model, model], [model, nn.DataParallel(model)], (build(small), model, model)):
+    for snapshots in (
+        [model, model],
+        [model, nn.DataParallel(model)],
+        (build(small), model, model),
+    ):
         with pytest.raises(ValueError, match=r"checkpoints \d and \d are one and the same module"):
             score_samples(build(small, 2), snapshots, images, labels, ("vog",))
     copies = [copy.deepcopy(model) for _ in range(2)]
@@ -376,7 +390,9 @@ def test_a_layer_without_second_derivative_is_named_before_anything_is_spent(
     rows: list[int] = []
     handle = model.register_forward_hook(lambda _, inputs, __: rows.append(len(inputs[0])))
     big = images.repeat(50, 1, 1, 1)
-    expected = r"layer 'features.2' \(Hardsigmoid\) has no second derivative, which PLIS needs: .*hard"
+    expected = (
+        r"layer 'features.2' \(Hardsigmoid\) has no second derivative, which PLIS needs: .*hard"
+    )
     with pytest.raises(ValueError, match=expected):
         score_samples(model, (), big, labels.repeat(50), ("plis", "loss"), batch_size=200)
     assert max(rows) <= 4
