@@ -148,7 +148,7 @@ def test_snakemake_stopped_again_and_again_in_one_job_ends_with_the_same_bytes(c
     assert expected
     job.results.rename(checkout / f"undisturbed-{job.rule}")
     job.kill(job.start(), signal.SIGKILL, further_steps=7)
-    job.kill(job.again(), signal.SIGTERM, further_steps=11)
+    job.kill(job.again(), signal.SIGTERM, further_steps=5)
     first = job.resumed_at()
     assert first >= 6
     # Ctrl-C: Snakemake, the job and the shells between them get it at once, and here twice.
