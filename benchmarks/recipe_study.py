@@ -24,7 +24,8 @@ from snakemake.utils import update_config
 from gradval.privacy.events import read_events
 from gradval.report.figures import save_figure, style
 from gradval.runtime.files import atomic_path, read_json, write_text
-from gradval.study import experiments as study
+from gradval.study.config import validate
+from gradval.study.experiments import recipe, settings
 
 ROOT = Path(__file__).parents[1]
 OVERLAY = ROOT / "config" / "recipe-study.yaml"
@@ -47,7 +48,7 @@ def run_folders(config: Mapping[str, Any]) -> dict[tuple[str, int], Path]:
         (setting.model, seed): Path(
             "results", setting.dataset, setting.model, setting.privacy, f"seed{seed}", "full"
         )
-        for setting in study.settings(config)
+        for setting in settings(validate(config))
         for seed in config["grid"]["seeds"]
     }
 
@@ -66,11 +67,12 @@ def train(folders: list[Path], options: Mapping[str, Any], cores: int, directory
 
 def change(config: Mapping[str, Any], variant: str) -> str:
     """How a variant differs from the base, in the config's own words."""
+    study = validate(config)
 
     def resolved(model: str) -> dict[str, Any]:
-        (setting,) = (s for s in study.settings(config) if s.model == model)
-        block = {k: v for k, v in config["models"][model].items() if k != "training"}
-        return block | study.recipe(config, setting.dataset, model, setting.privacy)
+        (setting,) = (s for s in settings(study) if s.model == model)
+        options = study.models[model].options()
+        return options | recipe(study, setting.dataset, model, setting.privacy)
 
     base = resolved(BASE)
     differing = {k: v for k, v in resolved(variant).items() if base.get(k) != v}

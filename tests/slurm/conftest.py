@@ -10,7 +10,17 @@ from pathlib import Path
 import cluster as slurm
 import pytest
 
-PARTS = ("Snakefile", "config.yaml", "workflow", "src", "profiles", "slurm", "tests/slurm", "envs")
+PARTS = (
+    "Snakefile",
+    "config.yaml",
+    "paper",
+    "workflow",
+    "src",
+    "profiles",
+    "slurm",
+    "tests/slurm",
+    "envs",
+)
 # The profile is the user's; these make up for a cluster without accounting and in a hurry.
 HURRY = (
     "--slurm-status-command=squeue",

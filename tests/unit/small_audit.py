@@ -11,15 +11,16 @@ from gradval.audit.run import AuditPlan, audit_training
 from gradval.data.sources.digits import digits
 from gradval.privacy.accountants import calibrate_noise
 from gradval.privacy.plan import PhasePlan
-from gradval.study import experiments as study
+from gradval.study.config import validate
+from gradval.study.experiments import recipe
 from gradval.training.loop import Trainer
 from gradval.training.recipe import Recipe
 
 CONFIDENCE = 0.95
 OPTIONS = {"architecture": "resnet9", "width": 4, "groups": 2}
-CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
+STUDY = validate(yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text()))
 RECIPE = replace(
-    Recipe.from_config(study.recipe(CONFIG, "digits", "resnet9", "eps1")),
+    Recipe.from_config(recipe(STUDY, "digits", "resnet9", "eps1")),
     physical_batch_size=1000,
     learning_rate=0.3,
     momentum=0.5,

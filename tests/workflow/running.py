@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 MINIMAL = "tests/workflow/config.yaml"
-PARTS = ("Snakefile", "config.yaml", "workflow", "src", "tests/workflow", "profiles", "envs")
+PARTS = (
+    *("Snakefile", "config.yaml", "paper", "workflow", "src", "profiles", "envs"),
+    "tests/workflow",
+)
 
 
 def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 import pytest
 
-PARTS = ("Snakefile", "config.yaml", "workflow", "src", "tests/workflow", "profiles", "envs")
+PARTS = (
+    "Snakefile",
+    "config.yaml",
+    "paper",
+    "workflow",
+    "src",
+    "tests/workflow",
+    "profiles",
+    "envs",
+)
 RUN = "digits/resnet9/eps4/seed0"
 STOPPED = r"interrupted after step (\d+) of \d+, state saved; run the same command to go on"
 
@@ -139,7 +148,7 @@ def test_snakemake_stopped_again_and_again_in_one_job_ends_with_the_same_bytes(c
     assert expected
     job.results.rename(checkout / f"undisturbed-{job.rule}")
     job.kill(job.start(), signal.SIGKILL, further_steps=7)
-    job.kill(job.again(), signal.SIGTERM, further_steps=11)
+    job.kill(job.again(), signal.SIGTERM, further_steps=5)
     first = job.resumed_at()
     assert first >= 6
     # Ctrl-C: Snakemake, the job and the shells between them get it at once, and here twice.

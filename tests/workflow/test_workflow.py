@@ -66,7 +66,7 @@ def test_everything_is_there(finished):
         assert (results / name).stat().st_size > 500
     scorecard = pd.read_csv(results / "scorecard.csv")
     assert len(scorecard) == 39
-    # On stand-in data no number of the paper counts as reproduced.
+    # On substitutes no number of the paper counts as reproduced.
     assert not scorecard["verdict"].isin(["reproduced", "same direction"]).any()
     for score in ("loss", "grad_norm", "vog", "plis"):
         path = results / f"digits/resnet9/eps4/seed0/full/scores/{score}.parquet"
@@ -211,16 +211,17 @@ def test_report_holds_figures_table_scorecard_and_ledger(finished):
         ("grid={privacy: [eps0]}", "config: grid.privacy.0: 'eps0' is not allowed"),
         ("grid={models: [vgg]}", "config: grid.models: 'vgg' is not known; allowed are resnet9"),
         (
-            "comparisons={fig6: {a: {score: shapley}}}",
-            "config: comparisons.fig6.a.score: 'shapley' is not known; allowed are loss",
+            "comparisons={fig6: {dataset: digits, a: &a {model: resnet9, privacy: eps4, score: "
+            "vog}, b: *a}}",
+            "config: comparisons.fig6: the paper's experiments have one of this name",
         ),
         (
-            "stand_ins={bird: '11'}",
-            "config: stand_ins.bird: data set digits has no class '11'; allowed are 0",
+            "substitutes={classes: {bird: '11'}}",
+            "config: substitutes.classes.bird: data set digits has no class '11'; allowed are 0",
         ),
         (
-            "datasets={digits: {delta: '1e-4'}}",
-            "config: datasets.digits.delta: '1e-4' is text, but must be a number",
+            "datasets={digits: {mean: [78]}}",
+            "config: datasets.digits.mean.0: must be in units of 0 to 1, not 0 to 255, but is 78",
         ),
     ],
 )
@@ -234,8 +235,50 @@ def test_a_wrong_config_is_one_line_before_any_job(checkout, tmp_path, override,
     assert "Traceback" not in output and "rule " not in output
 
 
+def test_a_key_that_is_given_twice_is_one_line_before_any_job(checkout, tmp_path):
+    overlay = tmp_path / "twice.yaml"
+    overlay.write_text("grid: {seeds: [1]}\ngrid: {seeds: [2]}\n")
+    output = snakemake(checkout, "--dry-run", "--configfile", str(overlay), check=False)
+    assert "twice.yaml: grid: given twice, in lines 1 and 2" in output
+    assert "Traceback" not in output
+
+
+def test_claims_that_are_not_about_their_experiments_stop_the_workflow(copy_checkout):
+    folder = copy_checkout(PARTS)
+    experiments = folder / "paper/experiments.yaml"
+    before = "a: { model: resnet18, privacy: eps1, score: vog }"
+    text = experiments.read_text()
+    assert before in text
+    experiments.write_text(text.replace(before, before.replace("eps1", "eps4"), 1))
+    output = snakemake(folder, "--dry-run", check=False)
+    assert "claims.csv: fig6-ssim: setting_a is 'eps1', but comparisons.fig6 of" in output
+    assert "Traceback" not in output
+
+
+def test_own_comparisons_and_figures_are_targets(checkout, tmp_path):
+    overlay = tmp_path / "own.yaml"
+    overlay.write_text(
+        """
+comparisons:
+  widths:
+    dataset: digits
+    a: { model: resnet9, privacy: eps4, score: plis }
+    b: { model: resnet18, privacy: eps4, score: plis }
+figures:
+  two-widths: { kind: pair, title: Two models, comparison: widths }
+"""
+    )
+    jobs = planned(checkout, "two-widths", "--configfile", str(overlay))
+    assert jobs["train_model"] == 4 and jobs["compare_selections"] == jobs["plot_figure"] == 1
+
+
+def test_numbers_on_the_command_line_are_numbers(checkout):
+    jobs = planned(checkout, "figure6", "--config", "grid={seeds: [0, 1, 2]}", "selection={k: 9}")
+    assert jobs["train_model"] == 6
+
+
 def test_a_figure_that_is_not_run_says_why(checkout, tmp_path):
-    overlay = tmp_path / "nobody.yaml"
-    overlay.write_text("stand_ins: {pppd: null}\n")
+    overlay = tmp_path / "left-out.yaml"
+    overlay.write_text("substitutes: {datasets: {pppd: null}}\n")
     output = snakemake(checkout, "--dry-run", "figure7", "--configfile", str(overlay), check=False)
     assert "figure7 shows settings that this config does not train" in output

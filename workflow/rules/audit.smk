@@ -16,11 +16,11 @@ rule audit_training:
         mem_mb=model_memory,
         runtime=minutes_of("audit"),
     params:
-        model=model_of,
+        model=lookup(dpath="{model}", within=MODELS),
         recipe=recipe_of,
         privacy=planned_privacy,
         secret_noise=secret_noise,
-        audit=audit_options(),
+        audit=STUDY.audit.model_dump(include={"canaries", "guesses", "confidence"}),
         code=code_of("audit_training", architecture),
     message:
         "Auditing the training of {wildcards.model} on {wildcards.dataset}, "
@@ -31,7 +31,7 @@ rule audit_training:
 
 rule build_audit:
     input:
-        audits=audited_runs,
+        audits=run_files(AUDITED, "audit/audit.json"),
     output:
         csv="results/audit.csv",
         md="results/audit.md",

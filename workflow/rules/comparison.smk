@@ -1,7 +1,6 @@
 rule compare_selections:
     input:
-        unpack(side_scores),
-        store=comparison_store,
+        unpack(comparison_inputs),
     output:
         statistics="results/comparisons/{comparison}/statistics.csv",
         selections="results/comparisons/{comparison}/selections.csv",
@@ -15,9 +14,9 @@ rule compare_selections:
         mem_mb=data_memory,
         runtime=short,
     params:
-        definition=comparison_definition,
+        comparison=lambda wildcards: COMPARISONS[wildcards.comparison].to_dict(),
         seeds=SEEDS,
-        selection=config["selection"],
+        selection=STUDY.selection.model_dump(),
         code=code_of("compare_selections"),
     message:
         "Comparing selections: {wildcards.comparison}"

@@ -11,7 +11,7 @@ rule prepare_dataset:
         mem_mb=data_memory,
         runtime=short,
     params:
-        options=dataset_options,
+        options=lookup(dpath="{dataset}", within=DATASETS),
         code=code_of("prepare_dataset"),
     message:
         "Preparing the canonical store of {wildcards.dataset}"

@@ -47,11 +47,11 @@ rule plot_figure:
         mem_mb=data_memory,
         runtime=short,
     params:
-        definition=figure_definition,
-        paper=paper_values,
-        k=config["selection"]["k"],
-        pearson_top=config["selection"]["pearson_top"],
-        scale=config["selection"]["scale"],
+        figure=lambda wildcards: FIGURES[wildcards.figure].to_dict(),
+        paper=lambda wildcards: PAPER.printed(FIGURES[wildcards.figure]),
+        k=STUDY.selection.k,
+        pearson_top=STUDY.selection.pearson_top,
+        scale=STUDY.selection.scale,
         code=code_of("plot_figure"),
     message:
         "Drawing {wildcards.figure}"
@@ -61,8 +61,8 @@ rule plot_figure:
 
 rule plot_learning_curves:
     input:
-        metrics=full_runs("metrics.csv"),
-        labels=expand(f"{DATA}/test_labels.npy", dataset=config["grid"]["datasets"]),
+        metrics=run_files(SETTINGS, "full/metrics.csv"),
+        labels=expand(f"{DATA}/test_labels.npy", dataset=STUDY.grid.datasets),
     output:
         png=report(
             "results/figures/learning_curves.png",
@@ -111,7 +111,7 @@ rule compare_free_scores:
         mem_mb=data_memory,
         runtime=short,
     params:
-        k=config["selection"]["k"],
+        k=STUDY.selection.k,
         code=code_of("compare_free_scores"),
     message:
         "Comparing the scores collected while training with those at checkpoints"
@@ -149,7 +149,7 @@ rule build_table1:
         mem_mb=data_memory,
         runtime=short,
     params:
-        stand_ins=pruning_stand_ins(),
+        substitutes=table1_substitutes(STUDY, PAPER),
         notice=seeded_notice(),
         claims=file_digest(CLAIMS_FILE),
         code=code_of("build_table1"),
@@ -161,7 +161,10 @@ rule build_table1:
 
 rule build_scorecard:
     input:
-        unpack(scorecard_inputs),
+        **when(PRUNED, pruned="results/runs/pruned.csv"),
+        full="results/runs/full.csv",
+        statistics=comparison_files(COMPARISONS, "statistics.csv"),
+        selections=comparison_files(COMPARISONS, "selections.csv"),
     output:
         csv="results/scorecard.csv",
         md="results/scorecard.md",
@@ -181,11 +184,11 @@ rule build_scorecard:
         mem_mb=data_memory,
         runtime=short,
     params:
-        actors=study.actors(config, CLAIMS),
-        comparisons={name: study.describe(c) for name, c in COMPARISONS.items()},
-        selection=config["selection"],
+        comparisons=[comparison.to_dict() for comparison in COMPARISONS.values()],
+        runs=run_settings(STUDY, PAPER),
         notice=seeded_notice(),
         claims=file_digest(CLAIMS_FILE),
+        selection=STUDY.selection.model_dump(),
         code=code_of("build_scorecard"),
     message:
         "Building the scorecard"
@@ -216,7 +219,7 @@ rule free_scores:
         rules.compare_free_scores.output,
 
 
-for name in config["figures"]:
+for name in FIGURE_NAMES:
 
     rule:
         name:

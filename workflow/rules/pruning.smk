@@ -1,8 +1,8 @@
 rule prune_dataset:
     input:
-        **released_scores_of_first_phase(),
+        **when(RELEASED, released=f"{RUN}/first/released_scores.parquet"),
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
-        scores=score_files(f"{RUN}/first", config["pruning"]["scores"]),
+        scores=score_files(f"{RUN}/first", STUDY.pruning.scores),
     output:
         kept=f"{RUN}/pruned/kept.csv",
     log:
@@ -15,9 +15,9 @@ rule prune_dataset:
         mem_mb=data_memory,
         runtime=short,
     params:
-        fraction=config["pruning"]["fraction"],
-        scope=config["pruning"]["scope"],
-        scale=config["selection"]["scale"],
+        fraction=STUDY.pruning.fraction,
+        scope=STUDY.pruning.scope,
+        scale=STUDY.selection.scale,
         removals=REMOVALS,
         code=code_of("prune_dataset"),
     message:
@@ -30,7 +30,7 @@ rule prune_dataset:
 # One job for all removals of a run: most of a short run is the start of its process.
 rule retrain_pruned:
     input:
-        **releases_of_first_phase(),
+        **when(RELEASED, released=f"{RUN}/first/released_scores.events.json"),
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         plan=rules.plan_privacy.output.plan,
         kept=rules.prune_dataset.output.kept,
@@ -55,7 +55,7 @@ rule retrain_pruned:
         mem_mb=model_memory,
         runtime=minutes_of("retrain"),
     params:
-        model=model_of,
+        model=lookup(dpath="{model}", within=MODELS),
         recipe=recipe_of,
         secret_noise=secret_noise,
         removals=REMOVALS,

@@ -7,9 +7,9 @@ from snakemake.logging import logger
 
 from gradval.study import cost
 
-GPUS = config["cost"]["gpus"]
-SPEEDUP = config["cost"]["gpu_speedup"]
-LONGEST = config["cost"]["longest_minutes"]
+GPUS = STUDY.cost.gpus
+SPEEDUP = STUDY.cost.gpu_speedup
+LONGEST = STUDY.cost.longest_minutes
 
 
 @cache
@@ -20,7 +20,7 @@ def size_of(dataset):
         facts = json.loads(path.read_text(encoding="utf-8"))
         images = facts["images"]
         return cost.Size(images["train"], images["test"], facts["image_shape"][-1])
-    block = config["datasets"][dataset]
+    block = DATASETS[dataset]
     size = cost.KNOWN_SIZES.get(block["source"], cost.ASSUMED_SIZE)
     return cost.Size(
         block.get("train_images", size.train),
@@ -32,7 +32,7 @@ def size_of(dataset):
 @cache
 def unit_of(dataset, model):
     """Cost of one sample of a plain training step."""
-    block = config["models"][model]
+    block = MODELS[model]
     image_size = size_of(dataset).image_size
     return cost.unit_cost(block["architecture"], block["width"], image_size)
 
@@ -40,8 +40,8 @@ def unit_of(dataset, model):
 def job_cost(stage, dataset, model, privacy):
     """Expected cost of one job of a stage: full, first, audit, score, or retrain."""
     unit, size = unit_of(dataset, model), size_of(dataset)
-    recipe = study.recipe(config, dataset, model, privacy)
-    private = privacy != names.NON_PRIVATE
+    recipe = experiments.recipe(STUDY, dataset, model, privacy)
+    private = names.is_private(privacy)
     if stage == "score":
         return cost.scoring_job(unit, size, recipe["checkpoints"])
     if stage == "retrain":
@@ -51,10 +51,10 @@ def job_cost(stage, dataset, model, privacy):
             recipe,
             private=private,
             removals=len(REMOVALS),
-            fraction=config["pruning"]["fraction"],
+            fraction=STUDY.pruning.fraction,
         )
     if stage == "audit":
-        size = size._replace(train=size.train + config["audit"]["canaries"])
+        size = size._replace(train=size.train + STUDY.audit.canaries)
     epochs = recipe["first_epochs" if stage == "first" else "epochs"]
     return cost.training_job(unit, size, recipe, private=private, epochs=epochs)
 
@@ -81,14 +81,14 @@ def model_memory(wildcards, attempt):
         gpu=GPUS > 0,
         checkpoints=recipe["checkpoints"],
         batch=recipe["physical_batch_size"],
-        free_scores=config["scores"]["free"],
+        free_scores=STUDY.scores.free,
         attempt=attempt,
     )
 
 
 def scoring_memory(wildcards, attempt):
     """Host memory of a job that scores."""
-    batch = config["scores"]["batch_size"]
+    batch = STUDY.scores.batch_size
     return cost.model_memory_mb(
         unit_of(wildcards.dataset, wildcards.model),
         size_of(wildcards.dataset),
@@ -103,7 +103,7 @@ def scoring_memory(wildcards, attempt):
 def data_memory(wildcards, attempt):
     """Memory of a job that holds a data set: of its wildcard, or the largest of the grid."""
     named = getattr(wildcards, "dataset", None)
-    sizes = map(size_of, [named] if named else config["grid"]["datasets"])
+    sizes = map(size_of, [named] if named else STUDY.grid.datasets)
     return max(cost.data_memory_mb(size, attempt=attempt) for size in sizes)
 
 
@@ -117,13 +117,12 @@ def announce_cost():
     """In a dry run say once what the study will cost."""
     if not workflow.dryrun:
         return
-    grid, pruned = study.settings(config), PRUNED
     stages = {
-        "training": ("full", grid),
-        "scoring": ("score", grid),
-        "first phases of Table 1": ("first", pruned),
-        "their scoring": ("score", pruned),
-        "retraining of Table 1": ("retrain", pruned),
+        "training": ("full", SETTINGS),
+        "scoring": ("score", SETTINGS),
+        "first phases of Table 1": ("first", PRUNED),
+        "their scoring": ("score", PRUNED),
+        "retraining of Table 1": ("retrain", PRUNED),
     }
     jobs = {
         name: [job_cost(stage, **vars(setting)) for setting in settings for _ in SEEDS]

@@ -22,10 +22,10 @@ rule score_samples:
         mem_mb=scoring_memory,
         runtime=minutes_of("score"),
     params:
-        model=model_of,
+        model=lookup(dpath="{model}", within=MODELS),
         scores={name: SCORES[name] for name in SHARED_SCORES},
         score_options={name: score_options(name) for name in SHARED_SCORES},
-        options=scoring_options(),
+        options=STUDY.scores.model_dump(include={"normalisation", "batch_size"}),
         code=code_of("score_samples", scored_by(*SHARED_SCORES)),
     message:
         "Scoring every sample of {wildcards.dataset} with {wildcards.model}, "
@@ -55,12 +55,12 @@ rule score_samples_by:
         mem_mb=scoring_memory,
         runtime=minutes_of("score"),
     params:
-        model=model_of,
+        model=lookup(dpath="{model}", within=MODELS),
         scores=lambda wildcards: {wildcards.score: SCORES[wildcards.score]},
         score_options=lambda wildcards: {
             wildcards.score: score_options(wildcards.score)
         },
-        options=scoring_options(),
+        options=STUDY.scores.model_dump(include={"normalisation", "batch_size"}),
         code=code_of("score_samples", scored_by()),
     message:
         "Scoring every sample of {wildcards.dataset} by {wildcards.score} with "
@@ -71,7 +71,7 @@ rule score_samples_by:
 
 rule release_scores:
     input:
-        scores=score_files(f"{RUN}/{{phase}}", config["pruning"]["scores"]),
+        scores=score_files(f"{RUN}/{{phase}}", STUDY.pruning.scores),
         events=rules.train_model.output.events,
     output:
         scores=f"{RUN}/{{phase}}/released_scores.parquet",
@@ -86,8 +86,8 @@ rule release_scores:
         mem_mb=data_memory,
         runtime=short,
     params:
-        scores=config["pruning"]["scores"],
-        bounds=config["release"]["bounds"],
+        scores=STUDY.pruning.scores,
+        bounds=STUDY.release.bounds,
         epsilon=release_epsilon,
         code=code_of("release_scores"),
     message:

@@ -14,8 +14,8 @@ rule plan_privacy:
         runtime=short,
     params:
         schedule=schedule_of,
-        removed_fraction=config["pruning"]["fraction"],
-        release_epsilon=planned_release,
+        removed_fraction=STUDY.pruning.fraction,
+        release_epsilon=release_epsilon if RELEASED else None,
         privacy=planned_privacy,
         code=code_of("plan_privacy"),
     message:
@@ -29,7 +29,7 @@ rule train_model:
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         plan=rules.plan_privacy.output.plan,
     output:
-        **free_scores_output(),
+        **when(STUDY.scores.free, free_scores=f"{RUN}/{{phase}}/free_scores.parquet"),
         weights=f"{RUN}/{{phase}}/weights.safetensors",
         checkpoints=f"{RUN}/{{phase}}/checkpoints.safetensors",
         metrics=f"{RUN}/{{phase}}/metrics.csv",
@@ -47,7 +47,7 @@ rule train_model:
         mem_mb=model_memory,
         runtime=minutes_of(),
     params:
-        model=model_of,
+        model=lookup(dpath="{model}", within=MODELS),
         recipe=recipe_of,
         secret_noise=secret_noise,
         code=code_of("train_model", architecture),

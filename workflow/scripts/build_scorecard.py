@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradval.evidence import Actual, Evidence, build_scorecard, read_claims
+from gradval.evidence import Evidence, RunSetting, build_scorecard, read_claims
 from gradval.report.labels import labels_apart
 from gradval.report.scorecard import Ran, write_scorecard
 from gradval.runtime.jobs import job
+from gradval.study.experiments import Comparison
 
 
 def read_all(paths):
@@ -29,18 +30,19 @@ with job(snakemake.log[0]):
         runs=pd.read_csv(files.pruned) if hasattr(files, "pruned") else pd.DataFrame(),
         full=pd.read_csv(files.full),
     )
-    actors = {
-        name: None if parts is None else Actual(**parts)
-        for name, parts in snakemake.params.actors.items()
-    }
-    definitions, selection = snakemake.params.comparisons, snakemake.params.selection
-    claims = read_claims(Path(snakemake.scriptdir).parent / "claims.csv")
+    compared = map(Comparison.from_dict, snakemake.params.comparisons)
+    comparisons = {comparison.name: comparison for comparison in compared}
+    context = {name: RunSetting.of(comparison) for name, comparison in comparisons.items()}
+    for claim, setting in snakemake.params.runs.items():
+        context[claim] = None if setting is None else RunSetting(**setting)
+    claims = read_claims(Path(snakemake.scriptdir).resolve().parents[1] / "paper/claims.csv")
+    selection = snakemake.params.selection
     scorecard = build_scorecard(
-        claims, evidence, actors, partial(labels_apart, comparisons=definitions)
+        claims, evidence, context, partial(labels_apart, comparisons=comparisons)
     )
     write_scorecard(
         scorecard,
         [output.csv, output.md, output.html],
         claims,
-        Ran(definitions, selection["k"], selection["pearson_top"]),
+        Ran(comparisons, selection["k"], selection["pearson_top"]),
     )

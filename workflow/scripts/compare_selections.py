@@ -7,9 +7,11 @@ from gradval.runtime.files import atomic_path
 from gradval.runtime.jobs import job
 from gradval.scores.files import read_score
 from gradval.selection.agreement import compare_over_seeds, list_selections
+from gradval.study.experiments import Comparison
 
 with job(snakemake.log[0]):
-    definition, selection = snakemake.params.definition, snakemake.params.selection
+    comparison = Comparison.from_dict(snakemake.params.comparison)
+    selection = snakemake.params.selection
     store = open_store(Path(snakemake.input.store[0]).parent)
     scores = {
         side: {
@@ -18,7 +20,7 @@ with job(snakemake.log[0]):
         }
         for side in ("a", "b")
     }
-    name = definition["class_name"]
+    name, largest = comparison.class_name, comparison.end == "largest"
     pool = None if name is None else store.train.labels == store.class_index(name)
     statistics = compare_over_seeds(
         scores["a"],
@@ -26,14 +28,12 @@ with job(snakemake.log[0]):
         store.train.images,
         pool=pool,
         k=selection["k"],
-        largest=definition["largest"],
+        largest=largest,
         pearson_k=selection["pearson_top"],
         draws=selection["chance_draws"],
     )
-    statistics.insert(0, "comparison", definition["name"])
-    selections = list_selections(
-        scores, store.train, pool=pool, k=selection["k"], largest=definition["largest"]
-    )
+    statistics.insert(0, "comparison", comparison.name)
+    selections = list_selections(scores, store.train, pool=pool, k=selection["k"], largest=largest)
     for table, path in (
         (statistics, snakemake.output.statistics),
         (selections, snakemake.output.selections),

@@ -16,74 +16,70 @@ from gradval.report.labels import any_label
 from gradval.runtime.jobs import job
 from gradval.scores.files import read_score
 from gradval.selection import select
+from gradval.study.experiments import Figure
 from gradval.study.names import dataset_label, model_label, privacy_label, score_label
 
 
-def note(stand_ins):
-    """Who plays the paper's parts, for the foot of a figure."""
-    parts = [f"{any_label(player)} for {any_label(name)}" for name, player in stand_ins.items()]
-    return "Stand-in: " + ", ".join(parts) if parts else ""
+def note(substitutes):
+    """What took the place of the paper's own, for the foot of a figure."""
+    parts = [f"{any_label(ours)} for {any_label(paper)}" for paper, ours in substitutes.items()]
+    return "Substitute: " + ", ".join(parts) if parts else ""
 
 
-def describe(dataset, side, class_name=None):
+def describe(comparison, side):
     """A side in two lines, as "VoG, ResNet-18, ε = 1" and "digits, class 0"."""
-    where = dataset_label(dataset) + (f", class {class_name}" if class_name else "")
-    names = (score_label(side["score"]), model_label(side["model"]), privacy_label(side["privacy"]))
-    return f"{', '.join(names)}\n{where}"
+    where = f", class {comparison.class_name}" if comparison.class_name else ""
+    names = (score_label(side.score), model_label(side.model), privacy_label(side.privacy))
+    return f"{', '.join(names)}\n{dataset_label(comparison.dataset)}{where}"
 
 
-def describe_run(dataset, model, privacy, class_name=None):
-    """A run in one line, as "ResNet-18, ε = 4, digits"."""
-    where = f", class {class_name}" if class_name else ""
-    return f"{model_label(model)}, {privacy_label(privacy)}, {dataset_label(dataset)}{where}"
+def describe_run(shown):
+    """The run of a figure in one line, as "ResNet-18, ε = 4, digits"."""
+    where = f", class {shown.class_name}" if shown.class_name else ""
+    names = (model_label(shown.model), privacy_label(shown.privacy), dataset_label(shown.dataset))
+    return f"{', '.join(names)}{where}"
 
 
-def distribution(files, definition, common):
-    dataset, model, privacy = definition["setting"]
+def distribution(files, shown, common):
     store = open_store(Path(files.store[0]).parent)
-    run = describe_run(dataset, model, privacy)
     return plot_score_distribution(
         read_score(files.scores[0], "normalised"),
         store.train.images,
-        score=definition["score"],
+        score=shown.score,
         labels=store.train.labels,
         class_names=store.classes,
-        **{**common, "title": f"{definition['title']}: {run}"},
+        **{**common, "title": f"{shown.title}: {describe_run(shown)}"},
     )
 
 
-def extremes(files, definition, common):
-    dataset, model, privacy = definition["setting"]
+def extremes(files, shown, common):
     store = open_store(Path(files.store[0]).parent)
     scores = read_score(files.scores[0], snakemake.params.scale)
-    labels, class_name = store.train.labels, definition.get("class")
+    labels, class_name = store.train.labels, shown.class_name
     within = None if class_name is None else labels == store.class_index(class_name)
-    run = describe_run(dataset, model, privacy, class_name)
     ends = [select(scores, snakemake.params.k, largest, within) for largest in (True, False)]
     names = [[store.classes[label] for label in labels[chosen]] for chosen in ends]
     return plot_extremes(
         *(store.train.images[chosen] for chosen in ends),
         names_largest=names[0],
         names_smallest=names[1],
-        titles=tuple(
-            f"{end} {score_label(definition['score'])}" for end in ("largest", "smallest")
-        ),
-        **{**common, "title": f"{definition['title']}: {run}"},
+        titles=tuple(f"{end} {score_label(shown.score)}" for end in ("largest", "smallest")),
+        **{**common, "title": f"{shown.title}: {describe_run(shown)}"},
     )
 
 
-def pair(files, definition, common):
-    (comparison,) = definition["sides"].values()
+def pair(files, shown, common):
+    (comparison,) = shown.comparisons
     store = open_store(Path(files.store[0]).parent)
     selections = pd.read_csv(files.selections[0], dtype={"id": str})
     seeds = sorted(selections["seed"].unique())
     first = selections[selections["seed"] == seeds[0]]
     if len(seeds) > 1:
-        shown = f"Images: seed {seeds[0]}; table: {len(seeds)} seeds."
-        common = {**common, "note": f"{shown} {common['note']}".strip()}
+        text = f"Images: seed {seeds[0]}; table: {len(seeds)} seeds."
+        common = {**common, "note": f"{text} {common['note']}".strip()}
     a, b = (first[first["side"] == side].sort_values("rank") for side in ("a", "b"))
     classes = {}
-    if comparison["class_name"] is None and definition["show_classes"]:
+    if comparison.class_name is None and shown.show_classes:
         classes = {
             "classes_a": a["label"].to_numpy(),
             "classes_b": b["label"].to_numpy(),
@@ -94,10 +90,7 @@ def pair(files, definition, common):
         store.train.images[b["index"].to_numpy()],
         indices_a=a["index"].to_numpy(),
         indices_b=b["index"].to_numpy(),
-        titles=tuple(
-            describe(comparison["dataset"], comparison[side], comparison["class_name"])
-            for side in ("a", "b")
-        ),
+        titles=tuple(describe(comparison, side) for side in (comparison.a, comparison.b)),
         statistics=pd.read_csv(files.statistics[0]),
         paper=dict(snakemake.params.paper),
         **classes,
@@ -105,17 +98,17 @@ def pair(files, definition, common):
     )
 
 
-def agreement(files, definition, common):
+def agreement(files, shown, common):
     tables = []
-    for path, comparison in zip(files.statistics, definition["sides"].values(), strict=True):
-        tables.append(pd.read_csv(path).assign(score=comparison["a"]["score"]))
-    first = next(iter(definition["sides"].values()))
+    for path, comparison in zip(files.statistics, shown.comparisons, strict=True):
+        tables.append(pd.read_csv(path).assign(score=comparison.a.score))
+    first = shown.comparisons[0]
     store = open_store(Path(files.store[0]).parent)
-    name = first["class_name"]
+    name = first.class_name
     candidates = store.train.labels == store.class_index(name) if name else store.train.labels >= 0
     return plot_consistency(
         pd.concat(tables),
-        sides=tuple(privacy_label(first[side]["privacy"]) for side in ("a", "b")),
+        sides=tuple(privacy_label(side.privacy) for side in (first.a, first.b)),
         k=snakemake.params.k,
         candidates=int(candidates.sum()),
         pearson_top=snakemake.params.pearson_top,
@@ -125,7 +118,7 @@ def agreement(files, definition, common):
 
 
 with job(snakemake.log[0]):
-    definition = snakemake.params.definition
+    shown = Figure.from_dict(snakemake.params.figure)
     draw = {
         "distribution": distribution,
         "extremes": extremes,
@@ -133,8 +126,8 @@ with job(snakemake.log[0]):
         "agreement": agreement,
     }
     common = {
-        "title": definition["title"],
-        "note": note(definition["stand_ins"]),
+        "title": shown.title,
+        "note": note(shown.substitutes),
     }
-    figure = draw[definition["kind"]](snakemake.input, definition, common)
+    figure = draw[shown.kind](snakemake.input, shown, common)
     save_figure(figure, snakemake.output.png, snakemake.output.pdf)

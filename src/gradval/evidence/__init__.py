@@ -2,12 +2,12 @@
 
 - ``intervals``: means over seeds, confidence intervals, differences paired by seed;
 - ``claims``: the claims table, one row for each number and ordering that the paper prints;
-- ``results``: the results of a study as plain frames, and who plays which part in it;
+- ``results``: the results of a study as plain frames, and what was run for a claim;
 - ``measurement``: our side of one claim;
 - ``verdict``: the verdict on every claim.
 """
 
-from gradval.evidence.claims import Claim, Rule, comparisons_of, parse_claims, read_claims
+from gradval.evidence.claims import Claim, Rule, parse_claims, read_claims
 from gradval.evidence.intervals import (
     Summary,
     by_seed,
@@ -16,13 +16,13 @@ from gradval.evidence.intervals import (
     summarise_share,
 )
 from gradval.evidence.measurement import Measurement, measure
-from gradval.evidence.results import Actual, Evidence, checked
+from gradval.evidence.results import Evidence, RunSetting, checked
 from gradval.evidence.verdict import (
     NOT_REPRODUCED,
     NOT_RUN,
     REPRODUCED,
     SAME_DIRECTION,
-    STAND_IN,
+    SUBSTITUTE,
     VERDICTS,
     build_scorecard,
     judge,
@@ -34,18 +34,17 @@ __all__ = [
     "NOT_RUN",
     "REPRODUCED",
     "SAME_DIRECTION",
-    "STAND_IN",
+    "SUBSTITUTE",
     "VERDICTS",
-    "Actual",
     "Claim",
     "Evidence",
     "Measurement",
     "Rule",
+    "RunSetting",
     "Summary",
     "build_scorecard",
     "by_seed",
     "checked",
-    "comparisons_of",
     "judge",
     "measure",
     "paired_difference",

@@ -169,11 +169,6 @@ def parse_claims(claims: pd.DataFrame) -> list[Claim]:
     return [_parse(row) for _, row in claims.iterrows()]
 
 
-def comparisons_of(claims: pd.DataFrame) -> list[str]:
-    """Names of all comparisons that a claims table reads, each once, in its order."""
-    return list(dict.fromkeys(name for claim in parse_claims(claims) for name in claim.comparisons))
-
-
 def _parse(row: pd.Series) -> Claim:
     try:
         claim = Claim(

@@ -15,7 +15,7 @@ from gradval.evidence.intervals import (
     summarise,
     summarise_share,
 )
-from gradval.evidence.results import Actual, Evidence
+from gradval.evidence.results import Evidence, RunSetting
 
 CEILINGS = ("ceiling a", "ceiling b")
 
@@ -46,16 +46,16 @@ class Measurement:
     where: tuple[str, ...] = ()
 
 
-def measure(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
+def measure(claim: Claim, evidence: Evidence, run: RunSetting) -> Measurement | None:
     """Measure a claim; None if the evidence for it is not there.
 
     Raises:
         ValueError: a seed occurs twice where it must occur once.
     """
-    return PROCEDURES[claim.kind](claim, evidence, actual)
+    return PROCEDURES[claim.kind](claim, evidence, run)
 
 
-def _comparison(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
+def _comparison(claim: Claim, evidence: Evidence, run: RunSetting) -> Measurement | None:
     """One statistic of one comparison between runs of the same seed."""
     (name,) = claim.sources
     values = _statistic(evidence, name, claim.measure)
@@ -78,7 +78,7 @@ def _comparison(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement
     )
 
 
-def _ordering(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
+def _ordering(claim: Claim, evidence: Evidence, run: RunSetting) -> Measurement | None:
     """Whether each of some comparisons lies above (below) each of others: the smallest margin."""
     assert claim.rule is not None  # checked when the claim was parsed
     values = {name: _statistic(evidence, name, claim.measure) for name in claim.comparisons}
@@ -88,7 +88,7 @@ def _ordering(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement |
     return Measurement(margin, margin, others=_means(values), note="smallest margin")
 
 
-def _dominant_class(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
+def _dominant_class(claim: Claim, evidence: Evidence, run: RunSetting) -> Measurement | None:
     """Share of seeds for which the two selections have no dominant class in common."""
     rows = evidence.selections[evidence.selections["comparison"] == claim.sources[0]]
     dominant = {
@@ -112,9 +112,9 @@ def _dominant_class(claim: Claim, evidence: Evidence, actual: Actual) -> Measure
     )
 
 
-def _accuracy_gap(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
+def _accuracy_gap(claim: Claim, evidence: Evidence, run: RunSetting) -> Measurement | None:
     """Accuracy at the second privacy level minus that at the first, in points, paired by seed."""
-    rows = actual.of(evidence.full)
+    rows = run.among(evidence.full)
     first, second = (
         100 * by_seed(rows[rows["privacy"] == privacy], claim.measure, f"{claim.id} at {privacy}")
         for privacy in claim.sources
@@ -123,10 +123,10 @@ def _accuracy_gap(claim: Claim, evidence: Evidence, actual: Actual) -> Measureme
     return Measurement(ours, _shifted(claim.rule, ours)) if ours.n else None
 
 
-def _table1(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
+def _table1(claim: Claim, evidence: Evidence, run: RunSetting) -> Measurement | None:
     """Test accuracy in percent after a removal, against that after others."""
     removal, privacy = claim.sources[0].split("/")
-    rows = actual.of(evidence.runs)
+    rows = run.among(evidence.runs)
     rows = rows[rows["privacy"] == privacy]
     values = _accuracy(rows, removal, claim)
     if values.empty:
@@ -138,11 +138,11 @@ def _table1(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | N
     return Measurement(summarise(values), margin, others=_means(others))
 
 
-def _train_accuracy(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
+def _train_accuracy(claim: Claim, evidence: Evidence, run: RunSetting) -> Measurement | None:
     """Smallest rise of the train accuracy, in points, over every removal and privacy level."""
     assert claim.rule is not None and len(claim.rule.others) > 0  # checked when parsed
     rises: dict[tuple[str, str], Summary] = {}
-    for privacy, rows in actual.of(evidence.runs).groupby("privacy"):
+    for privacy, rows in run.among(evidence.runs).groupby("privacy"):
         others = {name: _accuracy(rows, name, claim) for name in claim.rule.others}
         for removal in claim.sources:
             margin = _margin(claim.rule, [_accuracy(rows, removal, claim)], others)
@@ -156,9 +156,9 @@ def _train_accuracy(claim: Claim, evidence: Evidence, actual: Actual) -> Measure
     return Measurement(smallest, smallest, note=note, where=(removal, privacy))
 
 
-def _training_time(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
+def _training_time(claim: Claim, evidence: Evidence, run: RunSetting) -> Measurement | None:
     """Training time saved, in percent of that without removal: mean over removals and levels."""
-    rows = actual.of(evidence.runs)
+    rows = run.among(evidence.runs)
     keys = ["dataset", "model", "privacy", "seed"]
     whole = rows[rows["removal"] == "none"]
     pruned = rows[rows["removal"].isin(claim.sources)]
@@ -172,9 +172,9 @@ def _training_time(claim: Claim, evidence: Evidence, actual: Actual) -> Measurem
     )
 
 
-def _scoring_time(claim: Claim, evidence: Evidence, actual: Actual) -> Measurement | None:
+def _scoring_time(claim: Claim, evidence: Evidence, run: RunSetting) -> Measurement | None:
     """Scoring time relative to training time in the setting where that is largest."""
-    rows = actual.of(evidence.full)
+    rows = run.among(evidence.full)
     ratios = {
         tuple(map(str, setting)): summarise(part[claim.measure] / part["training_seconds"])
         for setting, part in rows.groupby(["dataset", "model", "privacy"])
@@ -187,7 +187,7 @@ def _scoring_time(claim: Claim, evidence: Evidence, actual: Actual) -> Measureme
     return Measurement(ours, _shifted(claim.rule, ours), note=note, where=setting)
 
 
-Procedure = Callable[[Claim, Evidence, Actual], Measurement | None]
+Procedure = Callable[[Claim, Evidence, RunSetting], Measurement | None]
 PROCEDURES: Mapping[str, Procedure] = {
     "comparison": _comparison,
     "ordering": _ordering,

@@ -1,9 +1,11 @@
-"""The results of a study as plain frames, and who plays which part in it."""
+"""The results of a study as plain frames, and what was run for a claim."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import pandas as pd
+
+from gradval.study.experiments import Comparison, substitutes_text
 
 STATISTICS_KEY = ("comparison", "pairing", "seed_a", "seed_b", "statistic")
 FULL_KEY = ("dataset", "model", "privacy", "seed")
@@ -85,15 +87,15 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], what: str) -> N
 
 
 @dataclass(frozen=True, slots=True)
-class Actual:
-    """What plays the parts of a claim or comparison in this study.
+class RunSetting:
+    """What this study ran for a claim.
 
     Attributes:
         dataset, model_a, model_b: names of what was run; several are separated by ``|``, empty
             means every one there is.
         privacy_a, privacy_b: the privacy levels of the two sides.
-        stand_in: which parts are played by somebody else, as "digits for CIFAR-10; resnet9 for
-            wideresnet50"; empty if none is.
+        substitutes: what took the place of the paper's own, as "digits for cifar10; resnet9 for
+            wideresnet50"; empty if nothing did.
     """
 
     dataset: str = ""
@@ -101,9 +103,21 @@ class Actual:
     model_b: str = ""
     privacy_a: str = ""
     privacy_b: str = ""
-    stand_in: str = ""
+    substitutes: str = ""
 
-    def of(self, runs: pd.DataFrame) -> pd.DataFrame:
+    @classmethod
+    def of(cls, comparison: Comparison) -> "RunSetting":
+        """What was run for a comparison."""
+        return cls(
+            dataset=comparison.dataset,
+            model_a=comparison.a.model,
+            model_b=comparison.b.model,
+            privacy_a=comparison.a.privacy,
+            privacy_b=comparison.b.privacy,
+            substitutes=substitutes_text(comparison.substitutes),
+        )
+
+    def among(self, runs: pd.DataFrame) -> pd.DataFrame:
         """The rows of `runs` that belong to these data sets and models."""
         keep = pd.Series(True, index=runs.index)
         if self.dataset:

@@ -9,16 +9,16 @@ import pandas as pd
 from gradval.evidence.claims import Claim, parse_claims
 from gradval.evidence.intervals import Summary
 from gradval.evidence.measurement import Measurement, measure
-from gradval.evidence.results import Actual, Evidence
+from gradval.evidence.results import Evidence, RunSetting
 
 REPRODUCED = "reproduced"
 SAME_DIRECTION = "same direction"
 NOT_REPRODUCED = "not reproduced"
 NOT_RUN = "not run by this config"
-STAND_IN = " (stand-in)"
+SUBSTITUTE = " (substitute)"
 VERDICTS = (
     *(REPRODUCED, SAME_DIRECTION, NOT_REPRODUCED),
-    *(SAME_DIRECTION + STAND_IN, NOT_REPRODUCED + STAND_IN, NOT_RUN),
+    *(SAME_DIRECTION + SUBSTITUTE, NOT_REPRODUCED + SUBSTITUTE, NOT_RUN),
 )
 
 NUMBER_COLUMNS = (
@@ -28,7 +28,7 @@ NUMBER_COLUMNS = (
 TEXT_COLUMNS = (
     *("id", "section", "statement", "statistic", "paper", "direction"),
     *("paper_dataset", "dataset", "paper_model", "model", "paper_privacy", "privacy"),
-    *("stand_in", "verdict", "reading"),
+    *("substitutes", "verdict", "reading"),
 )
 SCORECARD_COLUMNS = TEXT_COLUMNS[:5] + NUMBER_COLUMNS + TEXT_COLUMNS[5:]
 
@@ -54,7 +54,7 @@ def no_labels(names: Sequence[str]) -> dict[str, str]:
 def build_scorecard(
     claims: pd.DataFrame,
     evidence: Evidence,
-    context: Mapping[str, Actual | None],
+    context: Mapping[str, RunSetting | None],
     labels: Labels = no_labels,
 ) -> pd.DataFrame:
     """Judge every claim.
@@ -62,7 +62,7 @@ def build_scorecard(
     Args:
         claims: a claims table (`gradval.evidence.claims`).
         evidence: the results there are.
-        context: who plays the parts, by claim id; else by each comparison that the claim needs; for
+        context: what was run, by claim id; else by each comparison that the claim needs; for
             claims that read runs by kind (``table1``, ...). None, or no entry: not run.
         labels: what comparisons, removals, data sets, models and privacy levels that stand in one
             reading are called there; as they are by default.
@@ -78,9 +78,9 @@ def build_scorecard(
           tolerance; an ordering holds;
         - same direction: only the direction holds;
         - not reproduced: it does not;
-        - not run by this config: there is not enough evidence to judge, or the stand-ins leave
-          nothing to compare (the same runs play both sides);
-        - with (stand-in): the same, but somebody else plays a part, so no number can be reproduced.
+        - not run by this config: there is not enough evidence to judge, or substitutes leave
+          nothing to compare (both sides are the same runs);
+        - with (substitute): the same, but on a substitute, so no number can be reproduced.
 
         What is judged is the mean; `reading` says so if the interval does not settle it.
 
@@ -99,31 +99,33 @@ def summarise_verdicts(scorecard: pd.DataFrame) -> pd.DataFrame:
     return counts.rename_axis("verdict").rename("claims").reset_index()
 
 
-def _actual(claim: Claim, context: Mapping[str, Actual | None]) -> Actual | None:
-    """Who plays the parts of a claim; None if nobody does."""
+def _run_setting(claim: Claim, context: Mapping[str, RunSetting | None]) -> RunSetting | None:
+    """What was run for a claim; None if not all of it was."""
     if claim.id in context:
         return context[claim.id]
     parts = [context.get(name) for name in claim.comparisons or (claim.kind,)]
-    played = [part for part in parts if part is not None]
-    if len(played) < len(parts):
+    run = [part for part in parts if part is not None]
+    if len(run) < len(parts):
         return None
-    return Actual(
-        dataset=_distinct(part.dataset for part in played),
-        model_a=_distinct(part.model_a for part in played),
-        model_b=_distinct(part.model_b for part in played),
-        privacy_a=_distinct(part.privacy_a for part in played),
-        privacy_b=_distinct(part.privacy_b for part in played),
-        stand_in=_distinct((part.stand_in for part in played), "; "),
+    return RunSetting(
+        dataset=_distinct(part.dataset for part in run),
+        model_a=_distinct(part.model_a for part in run),
+        model_b=_distinct(part.model_b for part in run),
+        privacy_a=_distinct(part.privacy_a for part in run),
+        privacy_b=_distinct(part.privacy_b for part in run),
+        substitutes=_distinct((part.substitutes for part in run), "; "),
     )
 
 
-def _vacuous(claim: Claim, actual: Actual, context: Mapping[str, Actual | None]) -> str:
-    """Why the stand-ins leave a claim nothing to compare; empty if they do not."""
-    if not actual.stand_in or claim.kind not in ("comparison", "dominant_class"):
+def _reason_not_comparable(
+    claim: Claim, setting: RunSetting, context: Mapping[str, RunSetting | None]
+) -> str:
+    """Why substitutes leave a claim nothing to compare; empty if they do not."""
+    if not setting.substitutes or claim.kind not in ("comparison", "dominant_class"):
         return ""
-    sides = {(actual.model_a, actual.privacy_a), (actual.model_b, actual.privacy_b)}
+    sides = {(setting.model_a, setting.privacy_a), (setting.model_b, setting.privacy_b)}
     if len(sides) == 1 and len(set(claim.scores)) == 1:
-        return "its two sides are played by the same runs"
+        return "its two sides are the same runs here"
     # An ordering may compare scores of the same runs, but here a number is set against others
     # because they were measured in another setting.
     runs = {
@@ -132,18 +134,18 @@ def _vacuous(claim: Claim, actual: Actual, context: Mapping[str, Actual | None])
         if part is not None
     }
     if len(claim.comparisons) > 1 and len(runs) == 1 and claim.id not in context:
-        return "the settings that it compares are played by the same runs"
+        return "the settings that it compares are the same runs here"
     return ""
 
 
 def _row(
     claim: Claim,
     evidence: Evidence,
-    context: Mapping[str, Actual | None],
+    context: Mapping[str, RunSetting | None],
     labels: Labels,
 ) -> dict[str, Any]:
     """One row of the scorecard."""
-    actual = _actual(claim, context)
+    setting = _run_setting(claim, context)
     row: dict[str, Any] = {
         **dict.fromkeys(TEXT_COLUMNS, ""),
         **{name: getattr(claim, name) for name in ("id", "section", "statement", "statistic")},
@@ -154,42 +156,42 @@ def _row(
         "paper_model": claim.model,
         "paper_privacy": _distinct(claim.settings),
         "verdict": NOT_RUN,
-        "reading": "nobody plays its parts in this config",
+        "reading": "not run: the config trains none of its settings",
     }
-    if actual is None:
+    if setting is None:
         return row
     row |= {
-        "dataset": actual.dataset,
-        "model": _distinct((actual.model_a, actual.model_b)),
-        "privacy": _privacy(claim, actual),
-        "stand_in": actual.stand_in,
+        "dataset": setting.dataset,
+        "model": _distinct((setting.model_a, setting.model_b)),
+        "privacy": _privacy(claim, setting),
+        "substitutes": setting.substitutes,
         "reading": "there are no results for it",
     }
-    if reason := _vacuous(claim, actual, context):
+    if reason := _reason_not_comparable(claim, setting, context):
         return row | {"reading": reason}
-    found = measure(claim, evidence, actual)
+    found = measure(claim, evidence, setting)
     if found is None:
         return row
-    verdict = judge(claim, found, bool(actual.stand_in))
+    verdict = judge(claim, found, bool(setting.substitutes))
     reading = _reading(claim, found, verdict, labels)
     return row | _numbers(found) | {"verdict": verdict, "reading": reading}
 
 
-def judge(claim: Claim, found: Measurement, stand_in: bool) -> str:
+def judge(claim: Claim, found: Measurement, substituted: bool) -> str:
     """The verdict on a claim that was measured (see `build_scorecard`).
 
     Args:
         claim: the claim.
         found: our side of it.
-        stand_in: whether somebody else plays a part of it.
+        substituted: whether it was run on a substitute.
     """
     if claim.rule is not None and found.margin is None:
         return NOT_RUN
     holds = found.margin is not None and found.margin.mean > 0
-    if stand_in:
+    if substituted:
         if claim.rule is None:
             return NOT_RUN
-        return (SAME_DIRECTION if holds else NOT_REPRODUCED) + STAND_IN
+        return (SAME_DIRECTION if holds else NOT_REPRODUCED) + SUBSTITUTE
     if claim.rule is not None and not holds:
         return NOT_REPRODUCED
     if (
@@ -272,13 +274,13 @@ def _caveats(
         yield f"within our interval but not within {claim.tolerance:g} of our mean"
 
 
-def _privacy(claim: Claim, actual: Actual) -> str:
+def _privacy(claim: Claim, setting: RunSetting) -> str:
     """The privacy levels that were run: some kinds name them as their sources."""
     if claim.kind == "table1":
         return claim.sources[0].split("/")[1]
     if claim.kind == "accuracy_gap":
         return _distinct(claim.sources)
-    return _distinct((actual.privacy_a, actual.privacy_b))
+    return _distinct((setting.privacy_a, setting.privacy_b))
 
 
 def _distinct(names: Iterable[str], separator: str = "|") -> str:

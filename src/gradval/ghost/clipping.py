@@ -10,14 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
-from gradval.ghost import fallback
-from gradval.ghost.coverage import check_separable, covers
+from gradval.ghost import loop, vmapped
+from gradval.ghost.layerwise import or_zeros
 from gradval.ghost.losses import per_sample_losses
-from gradval.ghost.passes import or_zeros
-from gradval.ghost.tape import LayerTape
+from gradval.ghost.separability import check_private
+from gradval.ghost.tape import LayerGradients, LayerTape
+from gradval.ghost.ways import choose_way
+
+# What does not go by rules goes through each sample's own gradient.
+PER_SAMPLE = {"vmap": vmapped.per_sample_gradients, "loop": loop.per_sample_gradients}
 
 # As in Opacus: keeps the clip factor finite.
 NORM_OFFSET = 1e-6
+# Largest relative error of a squared norm by rounding, and the rounding of a sum that does not
+# cancel, in units of the dtype's: an upper end of what hostile inputs were seen to reach.
+TOLERANCE, SAFETY = 1e-5, 8
 
 
 @dataclass(frozen=True)
@@ -64,19 +71,21 @@ def clipped_gradient_sum(
         input_gradients: whether to return the gradients with respect to the images too.
 
     Raises:
-        ValueError: the model mixes samples or has nothing to differentiate, a label is not one of
-            its classes, the batch does not divide by `multiplicity`, `max_norm` is not positive,
-            or a gradient is not finite.
+        ValueError: the model mixes samples, has running statistics or nothing to differentiate, a
+            label is not one of its classes, the batch does not divide by `multiplicity`, `max_norm`
+            is not positive, or a gradient is not finite.
     """
     _check_arguments(images, labels, max_norm, multiplicity)
+    check_private(model, images)
     if len(images) == 0:
         return _empty_sum(model, images, input_gradients)
-    if not covers(model, images):
-        result = _sum_by_vmap(model, images, labels, max_norm, multiplicity)
-    else:
+    way = choose_way(model, images, order=1)
+    if way == "rules":
         result = _sum_by_book_keeping(
             model, images.detach(), labels, max_norm, multiplicity, input_gradients
         )
+    else:
+        result = _sum_of_each(way, model, images, labels, max_norm, multiplicity)
     if not input_gradients:
         return ClippedGradients(result.sums, result.losses, result.norms)
     return result
@@ -106,8 +115,7 @@ def clip_factors(norms: Tensor, max_norm: float) -> Tensor:
 
 
 def _empty_sum(model: nn.Module, images: Tensor, input_gradients: bool) -> ClippedGradients:
-    check_separable(model)
-    parameters = fallback.trainable_parameters(model)
+    parameters = vmapped.trainable_parameters(model)
     sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
     like = next(iter(parameters.values()), images)
     nothing = like.new_zeros(0)
@@ -136,11 +144,7 @@ def _sum_by_book_keeping(
             layers = tape.layers(grads[: len(tape.edges)], len(images), views)
             for layer in layers:
                 layer.form_if_cheaper()
-            norms = torch.zeros_like(losses.detach()[::views])
-            for layer in layers:
-                norms += layer.squared_norms()
-            # Rounding can take the sum of a Gram matrix a little below zero.
-            norms = norms.clamp_(min=0).sqrt_()
+            norms = _squared_norms(layers, losses.detach()[::views]).sqrt_()
             factors = clip_factors(norms, max_norm)
             for layer in layers:
                 for name, total in layer.weighted(factors).items():
@@ -154,13 +158,40 @@ def _sum_by_book_keeping(
     )
 
 
-def _sum_by_vmap(
-    model: nn.Module, images: Tensor, labels: Tensor, max_norm: float, views: int
+def _squared_norms(layers: list[LayerGradients], like: Tensor) -> Tensor:
+    """Squared norms `(N,)` over the layers, by forming gradients where the layers' ways cancel.
+
+    The norm and the weighted sum of a sample are computed in different orders. Where products are
+    far larger than their sum (an input of large mean before a normalisation), rounding might make
+    the sum longer than its norm says. Gradients that are formed are what is summed.
+    """
+    squares = [layer.squared_norms().clamp_min(0) for layer in layers]
+    total = _add_up(squares, like)
+    rounding = SAFETY * torch.finfo(like.dtype).eps
+    limit = total * (TOLERANCE / rounding)
+    doubtful = [~(layer.cancelling_squares() <= limit) for layer in layers]
+    if doubtful and torch.stack(doubtful).any():
+        for layer, found, selected in zip(layers, squares, doubtful, strict=True):
+            if selected.any():
+                found[selected] = layer.form_selected(selected)
+        total = _add_up(squares, like)
+    return total
+
+
+def _add_up(squares: list[Tensor], like: Tensor) -> Tensor:
+    total = torch.zeros_like(like)
+    for layer in squares:
+        total += layer
+    return total
+
+
+def _sum_of_each(
+    way: str, model: nn.Module, images: Tensor, labels: Tensor, max_norm: float, views: int
 ) -> ClippedGradients:
     split = images.detach().unflatten(0, (-1, views))
-    sums = {name: torch.zeros_like(p) for name, p in fallback.trainable_parameters(model).items()}
+    sums = {name: torch.zeros_like(p) for name, p in vmapped.trainable_parameters(model).items()}
     losses, norms, input_gradients = [], [], []
-    for gradients, loss, input_gradient in fallback.per_sample_gradients(
+    for gradients, loss, input_gradient in PER_SAMPLE[way](
         model, split, labels.unflatten(0, (-1, views))
     ):
         norm = torch.stack([g.flatten(1).square().sum(1) for g in gradients.values()]).sum(0).sqrt()

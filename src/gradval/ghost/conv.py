@@ -15,7 +15,7 @@ from gradval.ghost.conv_norms import (
     squared_weight_norms,
     weight_gradients,
 )
-from gradval.ghost.rules import Gradients, LayerRule, register_layer_rule
+from gradval.ghost.rules import Gradients, LayerRule, register_layer_rule, squares_of_rows
 
 
 class Conv2dRule(LayerRule):
@@ -67,6 +67,15 @@ class Conv2dRule(LayerRule):
         if layer.bias is not None:
             gradients["bias"] = grads.sum((0, 2, 3))
         return gradients
+
+    def cancelling_squares(
+        self, layer: nn.Conv2d, activation: Tensor, output_grad: Tensor, views: int = 1
+    ) -> Tensor:
+        kernel_size = layer.weight[0, 0].numel()
+        positions = views * output_grad[0, 0].numel()
+        # Each pixel is read at most once at each place of the kernel.
+        inputs = kernel_size * squares_of_rows(activation, views) / positions
+        return squares_of_rows(output_grad, views) * (inputs + 1)
 
     def forms_gradients(
         self, layer: nn.Conv2d, activation: Tensor, output_grad: Tensor, views: int = 1

@@ -11,34 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from gradval.ghost.batch_norm import ChannelNormRule, normalise_by_constants
 from gradval.ghost.rules import Gradients, LayerRule, register_layer_rule
-
-
-class ChannelNormRule(LayerRule):
-    """Layers with one scale and one shift a channel, the channel being dimension 1."""
-
-    def normalise(self, layer: Any, inputs: Tensor) -> Tensor:
-        """The layer's output before scale and shift."""
-        raise NotImplementedError
-
-    def run(self, layer: Any, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        activation = self.normalise(layer, inputs)
-        shape = (-1,) + (1,) * (inputs.dim() - 2)
-        # Several times faster than `addcmul`, which is slow on operands that broadcast.
-        output = activation * layer.weight.view(shape)
-        return activation, output if layer.bias is None else output.add_(layer.bias.view(shape))
-
-    def per_sample_gradients(
-        self, layer: Any, activation: Tensor, output_grad: Tensor, views: int = 1
-    ) -> Gradients:
-        def per_sample(rows: Tensor) -> Tensor:
-            channels = rows.flatten(2).sum(2) if rows.dim() > 2 else rows
-            return channels.view(-1, views, channels.shape[1]).sum(1)
-
-        gradients = {"weight": per_sample(output_grad * activation)}
-        if layer.bias is not None:
-            gradients["bias"] = per_sample(output_grad)
-        return gradients
 
 
 class GroupNormRule(ChannelNormRule):
@@ -47,9 +21,11 @@ class GroupNormRule(ChannelNormRule):
 
 
 class InstanceNormRule(ChannelNormRule):
-    """InstanceNorm without running statistics (the others mix samples and are refused)."""
+    """InstanceNorm; with running statistics, which are constants in evaluation mode, as those."""
 
     def normalise(self, layer: nn.InstanceNorm2d, inputs: Tensor) -> Tensor:
+        if layer.track_running_stats:
+            return normalise_by_constants(layer, inputs)
         return F.instance_norm(inputs, eps=layer.eps)
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gradval.ghost.rules import Gradients, LayerRule, register_layer_rule
+from gradval.ghost.rules import Gradients, LayerRule, register_layer_rule, squares_of_rows
 
 
 class LinearRule(LayerRule):
@@ -33,6 +33,16 @@ class LinearRule(LayerRule):
     ) -> Gradients:
         weighted = (output_grad.movedim(0, -1) * weights).movedim(-1, 0).flatten(0, -2)
         return _with_bias(layer, weighted.T @ activation.flatten(0, -2), weighted.sum(0))
+
+    def cancelling_squares(
+        self, layer: nn.Linear, activation: Tensor, output_grad: Tensor, views: int = 1
+    ) -> Tensor:
+        positions = output_grad.numel() // (len(output_grad) // views * output_grad.shape[-1])
+        grads = squares_of_rows(output_grad, views)
+        if positions == 1:
+            # A single outer product cancels nothing.
+            return torch.zeros_like(grads)
+        return grads * (squares_of_rows(activation, views) / positions + 1)
 
     def forms_gradients(
         self, layer: nn.Linear, activation: Tensor, output_grad: Tensor, views: int = 1

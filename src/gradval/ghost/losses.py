@@ -5,24 +5,19 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
-from gradval.ghost.coverage import check_labels
+from gradval.ghost.separability import check_labels
 
 # Beyond it `log(1 + exp(x))` is x in float64 too.
 LINEAR_FROM = 40
 
 
-def per_sample_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy `(N,)` in nats, as `cross_entropy`.
+def per_sample_losses(logits: Tensor, labels: Tensor, first: int = 0) -> Tensor:
+    """Cross-entropy `(N,)` in nats, as `cross_entropy`; `first` is the first sample's index.
 
     Raises:
-        ValueError: the logits are not `(N, K)`, or a label is not one of the K classes.
+        ValueError: a label is not one of the K classes.
     """
-    if logits.dim() != 2 or len(logits) != len(labels):
-        raise ValueError(
-            f"the model must map {len(labels)} images to logits of shape ({len(labels)}, classes),"
-            f" not {tuple(logits.shape)}"
-        )
-    check_labels(labels, logits.shape[1])
+    check_labels(labels, logits.shape[1], first)
     return cross_entropy(logits, labels)
 
 

@@ -1,20 +1,17 @@
-"""One pass over a batch: loss, gradient norm and PLIS of every sample.
-
-Samples do not interact, so the gradient of the batch's summed loss with respect to a layer's
-output holds every sample's own gradient, and one backward serves all. The same holds for the
-gradient of the summed squared norms with respect to the images.
-"""
+"""One pass over a batch: loss, gradient norm and PLIS of every sample."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import get_gradient_edge
 
-from gradval.ghost import fallback
-from gradval.ghost.coverage import check_separable, covers
+from gradval.ghost import forward, loop
+from gradval.ghost.ambient import undisturbed
+from gradval.ghost.layerwise import or_zeros
 from gradval.ghost.losses import per_sample_losses
-from gradval.ghost.tape import LayerTape
+from gradval.ghost.separability import check_labels
+from gradval.ghost.tape import frozen_parameters
+from gradval.ghost.ways import PASSES, choose_way
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class SampleGradients:
 
 
 def sample_gradients(
-    model: nn.Module, images: Tensor, labels: Tensor, order: int
+    model: nn.Module, images: Tensor, labels: Tensor, order: int, *, first: int = 0
 ) -> SampleGradients:
     """Run one pass over a batch, as deep as asked for.
 
@@ -48,53 +45,69 @@ def sample_gradients(
         images: `(N, C, H, W)` floating, N > 0, on the model's device and in its dtype.
         labels: `(N,)` int64.
         order: 0 for losses; 1 for gradients too; 2 for susceptibilities too.
+        first: index of the first sample, for messages.
 
     Raises:
-        ValueError: the model mixes samples, has nothing to differentiate, or a label is not one
-            of its classes.
+        ValueError: the model mixes samples, has nothing to differentiate, lacks a derivative or
+            gives logits that are not finite, or a label is not one of its classes.
     """
     images = images.detach()
-    if order == 0:
-        check_separable(model, images)
-        with torch.no_grad():
-            # A copy, because the model may begin with an in-place operation.
-            logits = model(images.clone())
-            return SampleGradients(logits, per_sample_losses(logits, labels))
-    if not covers(model, images):
-        return SampleGradients(*fallback.sample_gradients(model, images, labels, order))
-    with LayerTape(model) as tape, torch.enable_grad():
-        return _taped_gradients(tape, images.requires_grad_(), labels, order)
+    with undisturbed(model, images.device):
+        way = choose_way(model, images, order)
+        if order == 0 and way != "loop":
+            with torch.no_grad():
+                logits = forward.logits(model, images)
+                found = SampleGradients(logits, per_sample_losses(logits, labels, first))
+        else:
+            found = SampleGradients(*PASSES[way](model, images, labels, order))
+        forward.check_finite(found.logits, first)
+        return found
 
 
-def or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:
-    """The gradient; zeros if what was differentiated does not depend on `like`."""
-    return torch.zeros_like(like) if gradient is None else gradient
+def input_gradients(
+    model: nn.Module, images: Tensor, labels: Tensor, target: str, *, first: int = 0
+) -> Tensor:
+    """Gradient of each sample's target with respect to its image.
+
+    Args:
+        model: maps images to logits; used as it is.
+        images: `(N, C, H, W)` floating, N > 0, on the model's device and in its dtype.
+        labels: `(N,)` int64.
+        target: "loss" for the cross-entropy, "logit" for the true class's logit.
+        first: index of the first sample, for messages.
+
+    Returns:
+        `(N, C, H, W)`.
+
+    Raises:
+        ValueError: the model mixes samples or gives logits that are not finite, or a label is not
+            one of its classes.
+    """
+    images = images.detach()
+
+    def run(images: Tensor, labels: Tensor) -> Tensor:
+        return _input_gradients(model, images.requires_grad_(), labels, target, first)
+
+    with undisturbed(model, images.device):
+        way = choose_way(model, images, 0)
+        with torch.enable_grad(), frozen_parameters(model):
+            if way == "loop":
+                return loop.one_by_one(run, images, labels)
+            return run(images, labels)
 
 
-def _taped_gradients(
-    tape: LayerTape, images: Tensor, labels: Tensor, order: int
-) -> SampleGradients:
-    source = get_gradient_edge(images)
-    logits = tape(images)
-    losses = per_sample_losses(logits, labels)
-    *output_grads, input_gradients = torch.autograd.grad(
-        losses.sum(), [*tape.edges, source], create_graph=order == 2, allow_unused=True
-    )
-    with torch.set_grad_enabled(order == 2):
-        squared_norms = torch.zeros_like(losses)
-        for layer in tape.layers(output_grads, len(images)):
-            squared_norms = squared_norms + layer.squared_norms()
-    susceptibilities = None
-    if order == 2:
-        found = None
-        if squared_norms.requires_grad:
-            (found,) = torch.autograd.grad(squared_norms.sum(), source, allow_unused=True)
-        susceptibilities = or_zeros(found, images)
-    return SampleGradients(
-        logits.detach(),
-        losses.detach(),
-        # Rounding can take the sum of a Gram matrix a little below zero.
-        squared_norms.detach().clamp_min(0),
-        or_zeros(input_gradients, images).detach(),
-        susceptibilities,
-    )
+def _input_gradients(
+    model: nn.Module, images: Tensor, labels: Tensor, target: str, first: int
+) -> Tensor:
+    logits = forward.logits(model, images)
+    forward.check_finite(logits, first)
+    if target == "loss":
+        targets = per_sample_losses(logits, labels, first)
+    else:
+        check_labels(labels, logits.shape[1], first)
+        targets = logits.gather(1, labels[:, None])
+    if not targets.requires_grad:
+        return torch.zeros_like(images)
+    # Samples do not interact, so the gradient of the sum holds every sample's own.
+    (found,) = torch.autograd.grad(targets.sum(), images, allow_unused=True)
+    return or_zeros(found, images).detach()

@@ -5,6 +5,7 @@ what went into the layer (the activation) and the gradient of the loss with resp
 out. A `LayerRule` holds that function for one layer type; `register_layer_rule` adds a new type.
 """
 
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -52,6 +53,18 @@ class LayerRule:
         gradients = self.per_sample_gradients(layer, activation, output_grad)
         return {name: torch.tensordot(weights, g, dims=1) for name, g in gradients.items()}
 
+    def cancelling_squares(
+        self, layer: Any, activation: Any, output_grad: Tensor, views: int = 1
+    ) -> Tensor:
+        """What the rounding of `squared_norms` and `weighted_gradients` is relative to, `(N,)`.
+
+        A gradient is a sum of products over positions, which may cancel: the squares of what is
+        summed, so scaled that they are about the squared norm where nothing cancels. Clipping forms
+        the gradients of samples in which this is far above the squared norm. Infinity, if it is not
+        known: always.
+        """
+        return output_grad.new_full((len(output_grad) // views,), math.inf)
+
     def forms_gradients(
         self, layer: Any, activation: Any, output_grad: Tensor, views: int = 1
     ) -> bool:
@@ -82,3 +95,10 @@ def rule_for(layer: nn.Module) -> LayerRule | None:
         return None
     names = {name for name, _ in layer.named_parameters(recurse=False)}
     return rule if names <= set(rule.parameters) else None
+
+
+def squares_of_rows(rows: Tensor, views: int) -> Tensor:
+    """Sums of squares `(N,)` of the `N * views` rows of a tensor."""
+    norms: Tensor = torch.linalg.vector_norm(rows.flatten(1), dim=1)
+    sums: Tensor = norms.square().view(-1, views).sum(1)
+    return sums

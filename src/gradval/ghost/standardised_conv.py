@@ -70,6 +70,12 @@ class StandardisedConv2dRule(LayerRule):
         gradients = self.plain.weighted_gradients(layer, activation[0], output_grad, weights)
         return gradients | {"weight": raw_gradients(layer.weight, gradients["weight"])}
 
+    def cancelling_squares(
+        self, layer: StandardisedConv2d, activation: Recorded, output_grad: Tensor, views: int = 1
+    ) -> Tensor:
+        scaled = output_grad / scales(layer.weight.flatten(1)).clamp(max=1).view(-1, 1, 1)
+        return self.plain.cancelling_squares(layer, activation[0], scaled, views)
+
     def forms_gradients(
         self, layer: StandardisedConv2d, activation: Recorded, output_grad: Tensor, views: int = 1
     ) -> bool:

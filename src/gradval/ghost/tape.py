@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from gradval.ghost import forward
 from gradval.ghost.rules import Gradients, LayerRule, rule_for
 
 
@@ -50,6 +51,9 @@ class LayerGradients:
         self.views = views
         self.calls: list[tuple[Any, Tensor]] = []
         self._formed: Gradients | None = None
+        # Samples whose gradients alone are formed, and these.
+        self._selected: Tensor | None = None
+        self._formed_of_selected: Gradients = {}
 
     def form_if_cheaper(self) -> None:
         """Form the per-sample gradients if that is the cheapest way to norms and weighted sums."""
@@ -60,17 +64,46 @@ class LayerGradients:
         """Squared norms `(N,)` over the layer's trainable parameters."""
         formed = self._formed_gradients()
         if formed is not None:
-            return _total(g.flatten(1).square().sum(1) for g in formed.values())
+            return _squares(formed)
         norms = self.rule.squared_norms(self.layer, *self.calls[0], self.views)
         return _total(norms[name] for name in self.names)
+
+    def cancelling_squares(self) -> Tensor:
+        """Squares `(N,)` to which the rounding of `squared_norms` and `weighted` is relative.
+
+        Zeros where both come from the same formed gradients, and so fit each other in any case.
+        """
+        activation, output_grad = self.calls[0]
+        if self._formed_gradients() is not None:
+            return output_grad.new_zeros(len(output_grad) // self.views)
+        return self.rule.cancelling_squares(self.layer, activation, output_grad, self.views)
+
+    def form_selected(self, selected: Tensor) -> Tensor:
+        """Form the gradients of the samples that a mask `(N,)` selects; their squared norms."""
+        rows = selected.repeat_interleave(self.views)
+        activation, output_grad = self.calls[0]
+        some = (
+            tuple(tensor[rows] for tensor in activation)
+            if isinstance(activation, tuple)
+            else activation[rows]
+        )
+        found = self.rule.per_sample_gradients(self.layer, some, output_grad[rows], self.views)
+        self._selected = selected
+        self._formed_of_selected = {name: found[name] for name in self.names}
+        return _squares(self._formed_of_selected)
 
     def weighted(self, weights: Tensor) -> Gradients:
         """Sums over samples of `weights` `(N,)` times gradient, by the layer's parameter names."""
         formed = self._formed_gradients()
         if formed is not None:
             return {name: torch.tensordot(weights, g, dims=1) for name, g in formed.items()}
-        rows = weights.repeat_interleave(self.views)
+        others = weights if self._selected is None else weights.masked_fill(self._selected, 0)
+        rows = others.repeat_interleave(self.views)
         sums = self.rule.weighted_gradients(self.layer, *self.calls[0], rows)
+        if self._selected is not None:
+            own = weights[self._selected]
+            for name, gradients in self._formed_of_selected.items():
+                sums[name] = sums[name] + torch.tensordot(own, gradients, dims=1)
         return {name: sums[name] for name in self.names}
 
     def _formed_gradients(self) -> Gradients | None:
@@ -85,6 +118,10 @@ class LayerGradients:
                 self.rule.per_sample_gradients(self.layer, *call, self.views) for call in self.calls
             ]
             self._formed = {name: _total(call[name] for call in calls) for name in self.names}
+
+
+def _squares(gradients: Gradients) -> Tensor:
+    return _total(g.flatten(1).square().sum(1) for g in gradients.values())
 
 
 def _total(terms: Iterator[Tensor]) -> Tensor:
@@ -148,19 +185,12 @@ class LayerTape:
         self._stack.close()
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Run the model on a copy of `inputs`, replacing the calls recorded before.
-
-        A copy, because a model may begin with an in-place operation, which leaves forbid.
-
-        Returns:
-            The model's output.
-        """
+        """Logits of `inputs` (see `gradval.ghost.forward`), replacing the calls recorded before."""
         self.calls = []
         self.unrecorded = False
         self._recording = True
         try:
-            output: Tensor = self.model(inputs.clone())
-            return output
+            return forward.logits(self.model, inputs)
         finally:
             # Gradient checkpointing runs layers once more, in the backward.
             self._recording = False

@@ -78,8 +78,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, C, H, W)` to `(N, C', H', W')`."""
+        residual = self.branch(x)
         shortcut = x if self.downsample is None else self.downsample(x)
-        output: Tensor = self.relu(self.branch(x) + shortcut)
+        output: Tensor = self.relu(residual + shortcut)
         return output
 
 

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gradval.privacy.accountants import ACCOUNTANTS, NEIGHBOURING_RELATION, epsilon
 from gradval.privacy.events import (
@@ -86,7 +86,14 @@ SELECTIONS: Mapping[str, tuple[str, ...]] = {
     "released": (RELEASED_SELECTION,),
 }
 
-Accountant = Literal["pld", "rdp", "prv"]
+
+def _known_accountant(name: str) -> str:
+    if name not in ACCOUNTANTS:
+        raise ValueError(f"unknown accountant {name!r}; known are {', '.join(ACCOUNTANTS)}")
+    return name
+
+
+Accountant = Annotated[str, AfterValidator(_known_accountant)]
 Position = Annotated[int, Field(strict=True, ge=0, lt=MOST_EVENTS)]
 Epsilon = Annotated[float, Field(strict=True, ge=0)]
 Delta = Annotated[float, Field(strict=True, gt=0, lt=1)]

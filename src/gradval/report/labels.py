@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from gradval.study.experiments import Comparison
 from gradval.study.names import (
     DATASET_LABELS,
     MODEL_LABELS,
@@ -66,7 +66,7 @@ def substitutes_label(parts: str) -> str:
     """Substitutes in words: "digits for cifar10; 2 for bird" as "digits for CIFAR-10; 2 for bird".
 
     Args:
-        parts: as `gradval.study.experiments.stand_in_text` writes them.
+        parts: as `gradval.study.experiments.substitutes_text` writes them.
     """
     pairs = [part.split(" for ") for part in parts.split("; ")]
     return "; ".join(" for ".join(any_label(name) for name in pair) for pair in pairs)
@@ -77,24 +77,22 @@ def against(names: Iterable[str]) -> str:
     return " against ".join(dict.fromkeys(name for name in names if name))
 
 
-def comparison_label(definition: Mapping[str, Any], selected: str = "") -> str:
+def comparison_label(comparison: Comparison, selected: str = "") -> str:
     """A comparison in words, as "VoG, ResNet-18, ε = 1 against ε = 8, digits, class 2, largest".
 
     Args:
-        definition: as `gradval.study.experiments.describe` returns it.
+        comparison: the comparison.
         selected: which samples, instead of "largest" or "smallest": "25 largest".
     """
-    return ", ".join(part for part in _parts(definition, selected) if part)
+    return ", ".join(part for part in _parts(comparison, selected) if part)
 
 
-def labels_apart(
-    names: Iterable[str], comparisons: Mapping[str, Mapping[str, Any]]
-) -> dict[str, str]:
+def labels_apart(names: Iterable[str], comparisons: Mapping[str, Comparison]) -> dict[str, str]:
     """What some things are called where they stand side by side.
 
     Args:
         names: of comparisons, scores, removals, models, data sets or privacy levels.
-        comparisons: their definitions, as `gradval.study.experiments.describe` returns them.
+        comparisons: by name.
 
     Returns:
         A label of each name; of several comparisons only what tells them apart.
@@ -108,16 +106,16 @@ def labels_apart(
     return labels
 
 
-def _parts(definition: Mapping[str, Any], selected: str = "") -> list[str]:
+def _parts(comparison: Comparison, selected: str = "") -> list[str]:
     """Scores, models, privacy levels, data set, class and end of a comparison in words."""
-    sides = definition["a"], definition["b"]
+    sides = comparison.a, comparison.b
     return [
-        against(score_label(side["score"]) for side in sides),
-        against(model_label(side["model"]) for side in sides),
-        against(privacy_label(side["privacy"]) for side in sides),
-        dataset_label(definition["dataset"]),
-        f"class {definition['class_name']}" if definition["class_name"] else "",
-        selected or ("largest" if definition["largest"] else "smallest"),
+        against(score_label(side.score) for side in sides),
+        against(model_label(side.model) for side in sides),
+        against(privacy_label(side.privacy) for side in sides),
+        dataset_label(comparison.dataset),
+        f"class {comparison.class_name}" if comparison.class_name else "",
+        selected or comparison.end,
     ]
 
 

@@ -23,7 +23,7 @@ def ledger_rows(ledger: Mapping[str, Any], key: Mapping[str, str | int]) -> list
 
     Args:
         ledger: see `gradval.privacy.ledger`.
-        key: what identifies the run (`gradval.study.experiments.run_key`, and its removal if it
+        key: what identifies the run (`gradval.study.names.run_key`, and its removal if it
             has one); put in front of every row.
     """
     run = _run(key)

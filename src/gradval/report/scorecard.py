@@ -15,7 +15,7 @@ from gradval.evidence.verdict import (
     NUMBER_COLUMNS,
     REPRODUCED,
     SAME_DIRECTION,
-    STAND_IN,
+    SUBSTITUTE,
     TEXT_COLUMNS,
     summarise_verdicts,
 )
@@ -26,6 +26,7 @@ from gradval.report.labels import (
     substitutes_label,
 )
 from gradval.report.tables import Cell, Kind, Table, Tone, write_tables
+from gradval.study.experiments import Comparison
 
 TITLE = "Scorecard"
 # A sign beside each verdict, so that no reader depends on colour.
@@ -41,8 +42,8 @@ MEANINGS = {
     SAME_DIRECTION: "what the paper concludes from its number holds, but the number differs",
     NOT_REPRODUCED: "what the paper concludes does not hold",
     NOT_RUN: "this config does not produce the evidence to judge the claim",
-    STAND_IN.strip(): "another data set, model or class plays a part, so the number itself cannot "
-    "be reproduced, only the direction",
+    SUBSTITUTE.strip(): "another data set, model or class took the place of the paper's, so "
+    "the number itself cannot be reproduced, only the direction",
 }
 LEVELS = (
     "Chance is the same statistic for random selections, the ceiling that for the same setting "
@@ -66,16 +67,16 @@ class Ran:
     """The comparisons that this config runs.
 
     Attributes:
-        comparisons: their definitions, as `gradval.study.experiments.describe` returns them.
+        comparisons: by name.
         k: size of a selection.
         pearson_top: how many of the largest scores a correlation of the top is about.
     """
 
-    comparisons: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     k: int = 0
     pearson_top: int = 0
 
-    def selected(self, definition: Mapping[str, Any], measure: str) -> str:
+    def selected(self, comparison: Comparison, measure: str) -> str:
         """Which samples a statistic of a comparison is about: "25 largest", "top 144"."""
         if measure in ("pearson_top_a", "pearson_top_b"):
             return f"top {self.pearson_top:,}"
@@ -83,7 +84,7 @@ class Ran:
             return f"{self.pearson_top:,} at either end"
         if measure in ("pearson", "spearman"):
             return "all samples"
-        return f"{self.k} {'largest' if definition['largest'] else 'smallest'}"
+        return f"{self.k} {comparison.end}"
 
 
 def scorecard_tables(
@@ -133,8 +134,8 @@ def write_scorecard(
 
 def verdict_cell(verdict: str) -> Cell:
     """A verdict with its sign and colour; a dashed frame where a substitute was run."""
-    sign, tone = LOOKS[verdict.removesuffix(STAND_IN)]
-    return Cell(verdict, sign=sign, tone=tone, dashed=verdict.endswith(STAND_IN))
+    sign, tone = LOOKS[verdict.removesuffix(SUBSTITUTE)]
+    return Cell(verdict, sign=sign, tone=tone, dashed=verdict.endswith(SUBSTITUTE))
 
 
 def _row(row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran) -> dict[str, str | Cell]:
@@ -170,17 +171,17 @@ def _paper_setting(row: Mapping[str, Any], claim: Mapping[str, str]) -> str:
 
 
 def _own_setting(row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran) -> str:
-    """What was run instead, and who plays which part in it."""
-    definition = ran.comparisons.get(claim.get("source", ""))
-    if definition:
-        setting = comparison_label(definition, ran.selected(definition, claim["measure"]))
+    """What was run, and which of it is a substitute."""
+    comparison = ran.comparisons.get(claim.get("source", ""))
+    if comparison:
+        setting = comparison_label(comparison, ran.selected(comparison, claim["measure"]))
     else:
         parts = [_scores(claim), *(_sides(row[name]) for name in ("model", "privacy", "dataset"))]
         setting = ", ".join(part for part in parts if part) or "every setting"
         if row["verdict"] == NOT_RUN:
             setting = ""
-    if row["stand_in"]:
-        setting += f" (stand-in: {substitutes_label(row['stand_in'])})"
+    if row["substitutes"]:
+        setting += f" (substitute: {substitutes_label(row['substitutes'])})"
     return setting.strip()
 
 

@@ -40,7 +40,7 @@ def removal_table(
     accuracies: pd.DataFrame,
     *,
     paper: Paper | None = None,
-    stand_in: str = "",
+    substitutes: str = "",
     caption: str = CAPTION,
 ) -> Table:
     """Table 1 in blocks of rows, one block a quantity, one row a privacy level.
@@ -48,7 +48,8 @@ def removal_table(
     Args:
         accuracies: as returned by `gradval.evidence.table1.table1`.
         paper: the paper's values (`paper_table1`), shown for comparison.
-        stand_in: who plays the paper's parts, as "digits for cifar10"; empty if nobody does.
+        substitutes: what took the place of the paper's own, as "digits for cifar10"; empty if
+            nothing did.
         caption: the heading.
     """
     removals = score_order(score_of(removal)[0] for removal in accuracies["removal"])
@@ -82,9 +83,9 @@ def removal_table(
         if not (frame := _rows(levels, removals, text)).empty
     ]
     columns = [Column("Privacy"), *(Column(score_label(name), "interval") for name in removals)]
-    substitutes = substitutes_label(stand_in) if stand_in else ""
+    substitutes = substitutes_label(substitutes) if substitutes else ""
     if substitutes:
-        caption += f" (stand-in: {substitutes})"
+        caption += f" (substitute: {substitutes})"
     return Table(caption, columns, blocks, _notes(accuracies, substitutes))
 
 
@@ -93,7 +94,7 @@ def write_table1(
     paths: Iterable[str | Path],
     *,
     paper: Paper | None = None,
-    stand_in: str = "",
+    substitutes: str = "",
 ) -> None:
     """Write Table 1 to every path, in the form that its suffix names: .csv, .md, .tex or .html.
 
@@ -103,8 +104,8 @@ def write_table1(
     if paper:
         cells = zip(data["privacy"], data["removal"], strict=True)
         data["paper"] = [paper.get(cell, math.nan) for cell in cells]
-    data["stand_in"] = stand_in
-    table = removal_table(accuracies, paper=paper, stand_in=stand_in)
+    data["substitutes"] = substitutes
+    table = removal_table(accuracies, paper=paper, substitutes=substitutes)
     write_tables(paths, [table], title=table.caption, data=data, label="tab:removal")
 
 
@@ -139,7 +140,7 @@ def _notes(accuracies: pd.DataFrame, substitutes: str) -> list[str]:
     if "seeded" in accuracies and accuracies["seeded"].any():
         notes.append(SEEDED_NOTICE)
     if substitutes:
-        notes.append(f"Stand-in: {substitutes}; the numbers cannot be compared with the paper's.")
+        notes.append(f"Substitute: {substitutes}; the numbers cannot be compared with the paper's.")
     return notes
 
 

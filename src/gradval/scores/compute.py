@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gradval.ghost import check_labels, check_separable
+from gradval.ghost import check_labels, check_separable, choose_way, forward
+from gradval.models.plain import plain_model
 from gradval.scores.batching import choose_batch_size
 from gradval.scores.context import ScoringContext
 from gradval.scores.evaluation import evaluating, reference_tensor
@@ -61,7 +62,7 @@ def score_samples(
 
     Raises:
         ValueError: an unknown score or option, fewer than two checkpoints for VoG, the model mixes
-            samples (BatchNorm) or has no parameter that requires gradients, the input is not of
+            samples or has no parameter that requires gradients, the input is not of
             these shapes, types and ranges or not finite, or a score is not finite.
     """
     checkpoints = reiterable(checkpoints)
@@ -130,16 +131,17 @@ def compute_scores(
     if not 0 < sigma < math.inf:
         raise ValueError(f"sigma is {sigma}, but must be positive and finite")
     check_lengths(images, labels)
-    check_separable(model)
+    check_distinct(checkpoints)
     order = max((score.order for score in scores.values()), default=0)
-    dtype = reference_tensor(model).dtype
-    # Made at once: small results that stay among large ones that go would fragment the memory.
-    found = {name: torch.empty(len(labels), dtype=dtype) for name in scores}
-    with evaluating(model):
+    with evaluating(model) as plain:
+        check_separable(plain)
+        dtype = reference_tensor(plain).dtype
+        # Made at once: small results that stay among large ones that go would fragment the memory.
+        found = {name: torch.empty(len(labels), dtype=dtype, device="cpu") for name in scores}
         for start, batch, batch_labels in _batches(
-            model, images, labels, order, batch_size, progress
+            plain, images, labels, order, batch_size, progress
         ):
-            context = ScoringContext(model, checkpoints, batch, batch_labels, sigma, order)
+            context = ScoringContext(plain, checkpoints, batch, batch_labels, sigma, order, start)
             for name, score in scores.items():
                 values = score.function(context, options[name]).detach()
                 check_scores(name, values, len(batch), start)
@@ -163,9 +165,11 @@ def _batches(
     like = reference_tensor(model)
     first = images[0:1]
     check_images(first)
-    first = first.to(like)
+    first = _normal(first.to(like))
     with torch.no_grad():
-        check_labels(labels, model(first.clone()).shape[1])
+        check_labels(labels, forward.logits(model, first).shape[1])
+    # A model that cannot be scored is refused before a whole batch is spent on it.
+    choose_way(model, first, order)
     size = batch_size or choose_batch_size(model, first, order)
     logger.info("scoring in batches of %d", size)
     for start in tqdm(
@@ -174,7 +178,30 @@ def _batches(
         batch = images[start : start + size]
         check_images(batch, start)
         batch_labels = labels[start : start + size].to(like.device, torch.int64)
-        yield start, batch.to(like), batch_labels
+        yield start, _normal(batch.to(like)), _normal(batch_labels)
+
+
+def _normal(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy that autograd can record if it was made in inference mode."""
+    return tensor.clone() if tensor.is_inference() else tensor
+
+
+def check_distinct(checkpoints: Iterable[nn.Module]) -> None:
+    """Refuse a list that holds one module several times; what loads weights anew is no list.
+
+    Raises:
+        ValueError: two checkpoints of a list, tuple or module list have the same parameters.
+    """
+    if not isinstance(checkpoints, (list, tuple, nn.ModuleList)):
+        return
+    known: dict[int, int] = {}
+    for index, checkpoint in enumerate(checkpoints):
+        parameter = next(plain_model(checkpoint).parameters())
+        if known.setdefault(id(parameter), index) != index:
+            raise ValueError(
+                f"checkpoints {known[id(parameter)]} and {index} are one and the same module, with "
+                "the weights of its last step: keep copy.deepcopy(model) of each step"
+            )
 
 
 def reiterable(checkpoints: Iterable[nn.Module]) -> Iterable[nn.Module]:

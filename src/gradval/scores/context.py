@@ -22,6 +22,7 @@ class ScoringContext:
             noise multiplier times clipping norm, 1 for none.
         order: how deep the pass goes (`gradval.ghost.sample_gradients`): the highest order of the
             scores asked for.
+        first: index of the first sample, for messages.
     """
 
     model: nn.Module
@@ -30,11 +31,12 @@ class ScoringContext:
     labels: Tensor
     sigma: float
     order: int
+    first: int = 0
 
     @cached_property
     def gradients(self) -> SampleGradients:
         """The one pass that the scores share, run for whoever asks first."""
-        return sample_gradients(self.model, self.images, self.labels, self.order)
+        return sample_gradients(self.model, self.images, self.labels, self.order, first=self.first)
 
     @property
     def logits(self) -> Tensor:

@@ -30,7 +30,9 @@ def _vog(context: ScoringContext, options: VogOptions) -> Tensor:
     from gradval.scores.input_gradients import input_gradients
 
     maps = (
-        input_gradients(checkpoint, context.images, context.labels, options.target)
+        input_gradients(
+            checkpoint, context.images, context.labels, options.target, first=context.first
+        )
         for checkpoint in context.checkpoints
     )
     if options.channels == "averaged":

@@ -1,87 +1,107 @@
-"""What a schema cannot check of a config: names that refer to nothing, parts that do not fit."""
+"""What no block of a config can check alone: names that refer to nothing, parts that do not fit."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from gradval.data.class_names import OF_SOURCE
 from gradval.models.registry import ARCHITECTURES
 from gradval.scores.registry import SCORES, choices_by_name, load_score, options_of
-from gradval.study.experiments import (
-    RUN_FIGURES,
-    Config,
-    ConfigError,
-    cast,
-    figure_comparisons,
-    recipe,
-    releases_scores,
-    settings,
-)
-from gradval.study.names import NON_PRIVATE, Setting, epsilon_of
+from gradval.study import experiments
+from gradval.study.config_errors import ConfigError
+from gradval.study.experiments import RUN_FIGURES, Experiments, Figure, Side
+from gradval.study.fields import nearest
+from gradval.study.names import NON_PRIVATE, Setting, is_private
 from gradval.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from gradval.study.config import Study
 
-def check(config: Config, *, known_classes: Mapping[str, tuple[str, ...]]) -> None:
+
+def check(study: Study) -> None:
     """Check every name that refers to another part of the config.
 
     Args:
-        config: already valid under the schema.
-        known_classes: class names of data sets whose classes are known before they are prepared.
+        study: whose blocks are valid.
 
     Raises:
         ConfigError: a name refers to nothing, or parts do not go together; in one line that says
             what is allowed.
     """
-    _check_architectures(config)
-    scores = _check_scores(config)
-    _check_grid(config)
-    for setting in settings(config):
-        _check_recipe(config, setting)
-    for name, block in config["comparisons"].items():
-        for side in ("a", "b"):
-            where = f"comparisons.{name}.{side}"
-            _check_name(f"{where}.score", block[side]["score"], scores)
-            _check_part(config, f"{where}.model", block[side]["model"], "models")
-            epsilon_of(block[side]["privacy"])
-        _check_part(config, f"comparisons.{name}.dataset", block["dataset"], "datasets")
-        _check_class(config, name, known_classes)
-    for name, block in config["figures"].items():
-        for c in figure_comparisons(config, name):
-            _check_name(f"figures.{name}.comparison", c, config["comparisons"])
-        if block["kind"] in RUN_FIGURES:
-            _check_name(f"figures.{name}.score", block["score"], scores)
-            _check_part(config, f"figures.{name}.dataset", block["dataset"], "datasets")
-            _check_part(config, f"figures.{name}.model", block["model"], "models")
-    if cast(config, config["pruning"]["dataset"]) is not None:
-        for privacy in config["pruning"]["privacy"]:
-            _check_name("pruning.privacy", privacy, config["grid"]["privacy"])
-    for score in config["pruning"]["scores"]:
-        _check_name("pruning.scores", score, scores)
-    _check_release(config, scores)
-    _check_part(config, "pruning.dataset", config["pruning"]["dataset"], "datasets")
-    _check_part(config, "pruning.model", config["pruning"]["model"], "models")
-    _check_audit(config)
+    _check_architectures(study)
+    scores = _check_scores(study)
+    for kind in ("datasets", "models"):
+        for name in getattr(study.grid, kind):
+            _known(f"grid.{kind}", name, getattr(study, kind))
+    for setting in experiments.settings(study):
+        _check_recipe(study, setting)
+    _check_pruning(study, scores)
+    _check_release(study, scores)
+    _check_audit(study)
+    for kind in ("datasets", "models"):
+        for name, ours in getattr(study.substitutes, kind).items():
+            if ours is not None:
+                _known(f"substitutes.{kind}.{name}", ours, getattr(study, kind))
+    _check_own_experiments(study, scores)
 
 
-def _check_architectures(config: Config) -> None:
-    for name, block in config["models"].items():
+def check_paper(study: Study, paper: Experiments) -> None:
+    """Check what a config says of the paper's experiments.
+
+    Raises:
+        ConfigError: as in `check`.
+    """
+    for kind in ("comparisons", "figures"):
+        for name in getattr(study, kind):
+            if name in getattr(paper, kind):
+                raise ConfigError(
+                    f"{kind}.{name}: the paper's experiments have one of this name; choose another"
+                )
+    for kind, names in _names_of(paper).items():
+        for name in getattr(study.substitutes, kind):
+            _known(f"substitutes.{kind}", name, names)
+    for name, comparison in paper.comparisons.items():
+        found = experiments.resolve_comparison(study, comparison)
+        if found is not None and comparison.class_name is not None:
+            where = f"substitutes.classes.{comparison.class_name}"
+            if found.class_name == comparison.class_name:
+                where += f" (for the paper's {name})"
+            _check_class(study, where, found.dataset, found.class_name)
+
+
+def _names_of(paper: Experiments) -> dict[str, set[str]]:
+    """Every data set, model and class that the paper's experiments name."""
+    comparisons, figures = paper.comparisons.values(), paper.figures.values()
+    runs = [figure for figure in figures if figure.kind in RUN_FIGURES]
+    return {
+        "datasets": {c.dataset for c in comparisons} | {figure.dataset for figure in runs},
+        "models": {side.model for c in comparisons for side in (c.a, c.b)}
+        | {figure.model for figure in runs},
+        "classes": {c.class_name for c in comparisons if c.class_name is not None},
+    }
+
+
+def _check_architectures(study: Study) -> None:
+    for name, block in study.models.items():
         try:
-            ARCHITECTURES.path(block["architecture"])
+            ARCHITECTURES.path(block.architecture)
         except ValueError as error:
             raise ConfigError(f"models.{name}.architecture: {error}") from None
 
 
-def _check_scores(config: Config) -> tuple[str, ...]:
+def _check_scores(study: Study) -> tuple[str, ...]:
     """Names of the scores, which exist and have the options that are given."""
-    block = config["scores"]
     try:
-        choices = choices_by_name(block["names"])
+        choices = choices_by_name(study.scores.names)
         for choice in choices.values():
             load_score(choice)
     except ValueError as error:
         raise ConfigError(f"scores.names: {error}") from None
-    for name, options in block["options"].items():
+    for name, options in study.scores.options.items():
         # Options of a score that an overlay leaves out stay unused.
         if name not in choices and name not in SCORES:
-            _check_name("scores.options", name, choices)
+            _known("scores.options", name, choices)
         try:
             options_of(choices.get(name, name), options)
         except ValueError as error:
@@ -89,107 +109,99 @@ def _check_scores(config: Config) -> tuple[str, ...]:
     return tuple(choices)
 
 
-def _check_release(config: Config, scores: tuple[str, ...]) -> None:
+def _check_recipe(study: Study, setting: Setting) -> None:
+    where = f"training of {setting.model} on {setting.dataset}, {setting.privacy}"
+    try:
+        options = experiments.recipe(study, setting.dataset, setting.model, setting.privacy)
+        Recipe.from_config(options).check(
+            private=is_private(setting.privacy), free_scores=study.scores.free
+        )
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_pruning(study: Study, scores: tuple[str, ...]) -> None:
+    block = study.pruning
+    _known("pruning.dataset", block.dataset, study.datasets)
+    _known("pruning.model", block.model, study.models)
+    for score in block.scores:
+        _known("pruning.scores", score, scores)
+    if block.dataset in study.grid.datasets and block.model in study.grid.models:
+        for privacy in block.privacy:
+            _known("pruning.privacy", privacy, study.grid.privacy)
+
+
+def _check_release(study: Study, scores: tuple[str, ...]) -> None:
     """Bounds of every score; a selection by released scores must depend on nothing else."""
-    bounds = config["release"]["bounds"]
-    for name, (low, high) in bounds.items():
-        _check_name("release.bounds", name, (*scores, *SCORES))
-        if low >= high:
-            raise ConfigError(f"release.bounds.{name}: {low:g} must be below {high:g}")
-    if not releases_scores(config):
+    bounds = study.release.bounds
+    for name in bounds:
+        _known("release.bounds", name, dict.fromkeys((*scores, *SCORES)))
+    if not experiments.releases_scores(study):
         return
-    for name in config["pruning"]["scores"]:
+    for name in study.pruning.scores:
         if name not in bounds:
             raise ConfigError(f"release.bounds: {name} is missing; [low, high], public")
-    if config["pruning"]["scope"] != "global":
+    if study.pruning.scope != "global":
         raise ConfigError(
             "pruning.scope: must be global with a released selection, as the number removed from "
             "a class tells of labels, which are private"
         )
-    if NON_PRIVATE in config["pruning"]["privacy"]:
+    if NON_PRIVATE in study.pruning.privacy:
         raise ConfigError(
             "pruning.privacy: nonprivate cannot be pruned by released scores, which come from a "
             "private model; leave it out or set pruning.selection to [raw]"
         )
 
 
-def _check_audit(config: Config) -> None:
-    block = config["audit"]
-    _check_part(config, "audit.dataset", block["dataset"], "datasets")
-    _check_part(config, "audit.model", block["model"], "models")
-    for privacy in block["privacy"]:
-        if epsilon_of(privacy) is None:
+def _check_audit(study: Study) -> None:
+    block = study.audit
+    _known("audit.dataset", block.dataset, study.datasets)
+    _known("audit.model", block.model, study.models)
+    for privacy in block.privacy:
+        if not is_private(privacy):
             raise ConfigError(f"audit.privacy: {privacy} makes no claim; use levels such as eps1")
-    if block["guesses"] > block["canaries"]:
-        raise ConfigError(
-            f"audit.guesses: {block['guesses']} is more than the {block['canaries']} of "
-            "audit.canaries"
-        )
 
 
-def _check_grid(config: Config) -> None:
-    for privacy in config["grid"]["privacy"]:
-        epsilon_of(privacy)
-    for kind in ("datasets", "models"):
-        for name in config["grid"][kind]:
-            _check_name(f"grid.{kind}", name, config[kind])
-    for where, block in _training_blocks(config):
-        for key in block:
-            if key not in ("default", "private", NON_PRIVATE):
-                try:
-                    epsilon_of(key)
-                except ValueError:
-                    raise ConfigError(
-                        f"{where}: unknown key {key!r}; allowed are default, nonprivate, private "
-                        "and privacy levels such as eps4"
-                    ) from None
+def _check_own_experiments(study: Study, scores: tuple[str, ...]) -> None:
+    """Comparisons and figures of the config show what its grid trains."""
+    for name, block in study.figures.items():
+        for shown in block.shown:
+            _known(f"figures.{name}: comparison", shown, study.comparisons)
+    own = experiments.own_experiments(study)
+    for name, comparison in own.comparisons.items():
+        where = f"comparisons.{name}"
+        _known(f"{where}.dataset", comparison.dataset, study.grid.datasets)
+        for side in ("a", "b"):
+            _check_side(study, f"{where}.{side}", getattr(comparison, side), scores)
+        _check_class(study, f"{where}.class", comparison.dataset, comparison.class_name)
+    for name, figure in own.figures.items():
+        where = f"figures.{name}"
+        if figure.kind in RUN_FIGURES:
+            _known(f"{where}.dataset", figure.dataset, study.grid.datasets)
+            _check_side(study, where, figure, scores)
+            _check_class(study, f"{where}.class", figure.dataset, figure.class_name)
 
 
-def _check_recipe(config: Config, setting: Setting) -> None:
-    options = recipe(config, setting.dataset, setting.model, setting.privacy)
-    private = setting.privacy != NON_PRIVATE
-    try:
-        Recipe.from_config(options).check(private=private, free_scores=config["scores"]["free"])
-    except ValueError as error:
-        where = f"training of {setting.model} on {setting.dataset}, {setting.privacy}"
-        raise ConfigError(f"{where}: {error}") from None
+def _check_side(study: Study, where: str, shown: Side | Figure, scores: tuple[str, ...]) -> None:
+    _known(f"{where}.model", shown.model, study.grid.models)
+    _known(f"{where}.privacy", shown.privacy, study.grid.privacy)
+    _known(f"{where}.score", shown.score, scores)
 
 
-def _training_blocks(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    yield "training", config["training"]
-    for kind in ("datasets", "models"):
-        for name, block in config[kind].items():
-            yield f"{kind}.{name}.training", block.get("training", {})
-
-
-def _check_part(config: Config, where: str, name: str, kind: str) -> None:
-    """A part must be played by something that is defined, by nobody, or be in no data at all."""
-    player = cast(config, name)
-    if player is None or player in config[kind]:
+def _check_class(study: Study, where: str, dataset: str, name: str | None) -> None:
+    """A class must be one of the data set's, as far as those are known before it is prepared."""
+    known = OF_SOURCE.get(study.datasets[dataset].source)
+    if name is None or known is None or name in known:
         return
-    allowed = ", ".join(config[kind])
-    if player == name:
-        raise ConfigError(
-            f"{where}: {name!r} is neither one of {kind} ({allowed}) nor listed under stand_ins"
-        )
-    raise ConfigError(f"stand_ins.{name}: {player!r} is not one of {kind}: {allowed}")
-
-
-def _check_class(config: Config, name: str, known_classes: Mapping[str, tuple[str, ...]]) -> None:
-    block = config["comparisons"][name]
-    dataset, part = cast(config, block["dataset"]), block.get("class")
-    if part is None or dataset is None or dataset not in known_classes:
-        return
-    player = cast(config, part)
-    if player is None or player in known_classes[dataset]:
-        return
-    where = f"comparisons.{name}.class" if player == part else f"stand_ins.{part}"
     raise ConfigError(
-        f"{where}: data set {dataset} has no class {player!r}; allowed are "
-        f"{', '.join(known_classes[dataset])}"
+        f"{where}: data set {dataset} has no class {name!r}; allowed are {', '.join(known)}"
     )
 
 
-def _check_name(where: str, name: str, allowed: Any) -> None:
-    if name not in allowed:
-        raise ConfigError(f"{where}: {name!r} is not known; allowed are {', '.join(allowed)}")
+def _known(where: str, name: str, allowed: Mapping[str, object] | Iterable[str]) -> None:
+    names = list(allowed)
+    if name not in names:
+        allowed_names = ", ".join(names) or "none: there are none"
+        raise ConfigError(
+            f"{where}: {name!r} is not known{nearest(name, names)} allowed are {allowed_names}"
+        )

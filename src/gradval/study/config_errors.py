@@ -1,95 +1,113 @@
-"""One line for a violation of a JSON schema: the key, what is wrong, what is allowed."""
+"""One line for what is wrong with a config: the key, the complaint, what is allowed."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from jsonschema.exceptions import ValidationError
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gradval.study.fields import listed, wrong_type
 
 
-def explain(error: ValidationError) -> str:
-    """Explain a validation error of a config in one line for its author."""
-    where = ".".join(str(part) for part in error.absolute_path) or "top level"
-    return f"{where}: {_reason(error)}"
+class ConfigError(ValueError):
+    """The config is wrong; the message is one line that names the key and what is allowed."""
 
 
-def _reason(error: ValidationError) -> str:
-    value, rule = error.instance, error.validator_value
-    match error.validator:
-        case "additionalProperties":
-            allowed = error.schema.get("properties", {})
-            unknown = [key for key in value if key not in allowed]
-            return f"unknown key {unknown[0]!r}; allowed are {_list(sorted(allowed))}"
-        case "dependentRequired":
-            key, partner = _missing_partner(value, rule)
-            return f"with {key!r} the key {partner!r} is needed too"
-        case "required":
-            missing = [key for key in rule if key not in value]
-            return f"the key {missing[0]!r} is missing"
-        case "enum":
-            return f"{value!r} is not allowed; use one of {_list(rule)}"
-        case "type":
-            must = f"must be {_list(_types(rule))}{_hint(value, rule)}"
-            return f"{value!r} is {_type_of(value)}, but {must}"
-        case "pattern":
-            return f"{value!r} is not allowed; use {error.schema['description']}"
-        case "minimum":
-            return f"must be at least {rule}, but is {value!r}"
-        case "exclusiveMinimum":
-            return f"must be above {rule}, but is {value!r}"
-        case "exclusiveMaximum":
-            return f"must be below {rule}, but is {value!r}"
-        case "minItems" | "minProperties":
-            return f"needs at least {rule} entry"
-        case "uniqueItems":
-            return "lists something twice"
+def explain(error: ValidationError, config: Any) -> str:
+    """Explain the first thing that is wrong with a config, in one line for its author."""
+    # A key that is not known often is the one that is missing, with a slip in it.
+    first = min(error.errors(include_url=False), key=lambda e: "unknown key" not in e["msg"])
+    path = _path(first["loc"], config)
+    if first["type"] == "union_tag_invalid":
+        path.append(first["ctx"]["discriminator"].strip("'"))
+    return f"{'.'.join(path) or 'top level'}: {_reason(first)}"
+
+
+def _path(loc: Sequence[int | str], config: Any) -> list[str]:
+    """The keys that lead to an error.
+
+    Pydantic also names the parts of unions, keys as such, and the key that is missing: what the
+    config does not hold is left out.
+    """
+    path: list[str] = []
+    node = config
+    for part in loc:
+        if isinstance(node, list):
+            path.append(str(part))
+        elif isinstance(node, Mapping) and part in node:
+            path.append(str(next(key for key in node if key == part)))  # True, not 1
+        else:
+            continue
+        node = node[part]
+    return path
+
+
+def _reason(error: ErrorDetails) -> str:
+    value, context = error["input"], error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "missing":
+            return f"the key {error['loc'][-1]!r} is missing"
+        case "union_tag_not_found":
+            return f"the key {context['discriminator']} is missing"
+        case "union_tag_invalid":
+            allowed = listed(context["expected_tags"].replace("'", "").split(", "))
+            return f"{context['tag']!r} is not allowed; use one of {allowed}"
+        case "literal_error":
+            allowed = context["expected"].replace("'", "").replace(" or ", ", ")
+            return f"{value!r} is not allowed; use one of {listed(allowed.split(', '))}"
+        case "list_type":
+            return wrong_type(value, "a list")
+        case "dict_type" | "model_attributes_type":
+            return wrong_type(value, "a block of keys")
+        case "greater_than":
+            return f"must be above {context['gt']:g}, but is {value!r}"
+        case "greater_than_equal":
+            return f"must be at least {context['ge']:g}, but is {value!r}"
+        case "less_than":
+            return f"must be below {context['lt']:g}, but is {value!r}"
+        case "less_than_equal":
+            return f"must be at most {context['le']:g}, but is {value!r}"
+        case "multiple_of":
+            return f"must be a multiple of {context['multiple_of']:g}, but is {value!r}"
+        case "too_short":
+            return f"needs at least {context['min_length']} entr{_ies(context['min_length'])}"
+        case "too_long":
+            return f"has room for {context['max_length']} entr{_ies(context['max_length'])}"
         case _:
-            return str(error.message)
+            return error["msg"]
 
 
-def _missing_partner(value: dict[str, Any], rule: dict[str, list[str]]) -> tuple[str, str]:
-    return next(
-        (k, n) for k, needed in rule.items() if k in value for n in needed if n not in value
-    )
+def _ies(count: int) -> str:
+    return "y" if count == 1 else "ies"
 
 
-def _types(rule: str | list[str]) -> list[str]:
-    names = {
-        "object": "a block of keys",
-        "array": "a list",
-        "null": "null",
-        "boolean": "true or false",
-        "integer": "a whole number",
-        "string": "text",
-    }
-    return [names.get(name, f"a {name}") for name in ([rule] if isinstance(rule, str) else rule)]
+def check_repeated_keys(path: str | Path) -> None:
+    """Refuse a file in which a key of a block is given twice, of which YAML keeps the last.
 
-
-def _type_of(value: Any) -> str:
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case _:
-            return "a block of keys"
-
-
-def _hint(value: Any, rule: str | list[str]) -> str:
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value):
-        mantissa, exponent = re.split("[eE]", value)
-        return f"; YAML reads {value} as text, write {mantissa}.0e{exponent}"
-    if isinstance(value, int) and not isinstance(value, bool) and "string" in rule:
-        return f"; write it in quotes: {str(value)!r}"
-    return ""
-
-
-def _list(items: Iterable[Any]) -> str:
-    *most, last = map(str, items)
-    return f"{', '.join(most)} or {last}" if most else last
+    Raises:
+        ConfigError: one line that names file, key and both lines.
+    """
+    text = Path(path).read_text(encoding="utf-8")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    root = yaml.compose(text, Loader=loader)
+    pending: list[tuple[tuple[str, ...], yaml.Node]] = [((), root)] if root else []
+    while pending:
+        keys, node = pending.pop()
+        if isinstance(node, yaml.SequenceNode):
+            pending += [((*keys, str(i)), item) for i, item in enumerate(node.value)]
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            here, line = (*keys, str(key.value)), key.start_mark.line + 1
+            if key.value in lines:
+                raise ConfigError(
+                    f"{path}: {'.'.join(here)}: given twice, in lines {lines[key.value]} and "
+                    f"{line}; YAML would keep the second alone"
+                )
+            lines[str(key.value)] = line
+            pending.append((here, value))

@@ -1,291 +1,339 @@
-"""What a config asks for: recipes, runs, comparisons and figures, with stand-ins resolved.
+"""What a study trains, compares and draws: settings, recipes, comparisons and figures.
 
-Plain functions of the config dictionary, without any heavy import, so that a workflow of tens of
-thousands of jobs is laid out in seconds. They presume a config that `study_checks` has passed.
+A `Comparison` or `Figure` of the paper is written in the paper's own names (`gradval.study.paper`)
+and resolved here: what the grid lacks is replaced by its substitute. One of the config's own is
+written in the names of the config. Both are the same record, from YAML to the tables of evidence.
 """
 
-import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 from gradval.study.names import Setting, epsilon_of, recipe_blocks
 
-Config = Mapping[str, Any]
+if TYPE_CHECKING:
+    from gradval.study.config import Study
 
-COMPARISON_KINDS = ("comparison", "ordering", "dominant_class")
 # Kinds of figures that show one run; the others show comparisons.
 RUN_FIGURES = ("distribution", "extremes")
 # Sources whose images anybody can download: seeded noise gives nothing away.
 PUBLIC_SOURCES = ("digits", "cifar10", "cinic10")
 
 
-class ConfigError(ValueError):
-    """The config is wrong; the message is one line that names the key and what is allowed."""
-
-
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a score of a setting."""
+    """One side of a comparison: a score of a model at a privacy level."""
 
-    setting: Setting
+    model: str
+    privacy: str
     score: str
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison with its parts cast.
+    """The selections of two sides on one data set.
 
     Attributes:
-        name: key in the config.
+        name: key in the config or in the paper's experiments.
+        dataset: whose samples are selected.
         a, b: the two sides.
+        end: whether the `largest` or the `smallest` scores are selected.
         class_name: the class that selections are restricted to, `None` for all.
-        largest: whether the largest or the smallest scores are selected.
-        stand_ins: the paper's name -> who plays it, for parts played by others.
+        substitutes: the paper's name -> what takes its place here.
     """
 
     name: str
+    dataset: str
     a: Side
     b: Side
-    class_name: str | None
-    largest: bool
-    stand_ins: Mapping[str, str]
+    end: str = "largest"
+    class_name: str | None = None
+    substitutes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build a comparison from a block of YAML with its name, or from `to_dict`."""
+        given = dict(values)
+        a, b = (Side(**given.pop(side)) for side in ("a", "b"))
+        return cls(a=a, b=b, class_name=given.pop("class", None), **given)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain values: the keys of YAML, and name and substitutes."""
+        values = asdict(self)
+        return {"class": values.pop("class_name"), **values}
+
+    @property
+    def settings(self) -> tuple[Setting, Setting]:
+        """The trained settings of a and b."""
+        a, b = (Setting(self.dataset, side.model, side.privacy) for side in (self.a, self.b))
+        return a, b
 
 
-def recipe(config: Config, dataset: str, model: str, privacy: str) -> dict[str, Any]:
-    """The hyper-parameters of a setting: general, the data set's and the model's blocks merged."""
-    sources = [
-        config["training"],
-        config["datasets"][dataset].get("training", {}),
-        config["models"][model].get("training", {}),
-    ]
-    merged: dict[str, Any] = {}
-    for source in sources:
-        for block in dict.fromkeys(recipe_blocks(privacy)):
-            merged |= source.get(block) or {}
-    return merged
+@dataclass(frozen=True)
+class Figure:
+    """A figure of one run (`RUN_FIGURES`), or of comparisons.
+
+    Attributes:
+        name: key in the config or in the paper's experiments, and the name of its target.
+        kind: `distribution`, `extremes`, `pair` or `agreement`.
+        title: its heading.
+        dataset, model, privacy, score: of a figure of one run.
+        class_name: the class that `extremes` are restricted to, `None` for all.
+        comparisons: of the other kinds.
+        show_classes: whether a `pair` counts classes.
+        substitutes: the paper's name -> what takes its place here.
+    """
+
+    name: str
+    kind: str
+    title: str
+    dataset: str = ""
+    model: str = ""
+    privacy: str = ""
+    score: str = ""
+    class_name: str | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    show_classes: bool = False
+    substitutes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build a figure from a block of YAML with its name, or from `to_dict`."""
+        given = dict(values)
+        comparisons = tuple(Comparison.from_dict(c) for c in given.pop("comparisons", ()))
+        return cls(comparisons=comparisons, class_name=given.pop("class", None), **given)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figure as plain values."""
+        values = asdict(self) | {"comparisons": [c.to_dict() for c in self.comparisons]}
+        return {"class": values.pop("class_name"), **values}
+
+    @property
+    def setting(self) -> Setting:
+        """The trained setting of a figure of one run."""
+        return Setting(self.dataset, self.model, self.privacy)
 
 
-def settings(config: Config) -> list[Setting]:
+@dataclass(frozen=True)
+class Experiments:
+    """Comparisons and figures by name."""
+
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    @classmethod
+    def from_blocks(cls, comparisons: Mapping[str, Any], figures: Mapping[str, Any]) -> Self:
+        """Build experiments from checked blocks of YAML.
+
+        Raises:
+            KeyError: a figure shows a comparison that there is not.
+        """
+        found = {name: Comparison.from_dict({"name": name, **c}) for name, c in comparisons.items()}
+        drawn = {}
+        for name, block in figures.items():
+            given = {"name": name, **block}
+            only = given.pop("comparison", None)
+            shown = [found[c].to_dict() for c in given.pop("comparisons", [only] if only else [])]
+            drawn[name] = Figure.from_dict(given | {"comparisons": shown})
+        return cls(found, drawn)
+
+
+# --- What the grid trains -----------------------------------------------------------------------
+
+
+def settings(study: Study) -> list[Setting]:
     """Every setting of the grid."""
-    grid = config["grid"]
+    grid = study.grid
     return [
         Setting(dataset, model, privacy)
-        for dataset in grid["datasets"]
-        for model in grid["models"]
-        for privacy in grid["privacy"]
+        for dataset in grid.datasets
+        for model in grid.models
+        for privacy in grid.privacy
     ]
 
 
-def cast(config: Config, name: str) -> str | None:
-    """Who plays the part that the paper calls `name`; `None` for nobody."""
-    player: str | None = config["stand_ins"].get(name, name)
-    return player
+def score_names(study: Study) -> list[str]:
+    """The names of the scores that are computed."""
+    from gradval.scores.registry import choices_by_name
+
+    return list(choices_by_name(study.scores.names))
 
 
-def in_grid(config: Config, setting: Setting) -> bool:
-    """Whether the config trains this setting."""
-    grid = config["grid"]
+def in_grid(study: Study, setting: Setting) -> bool:
+    """Whether the study trains this setting."""
+    grid = study.grid
     return (
-        setting.dataset in grid["datasets"]
-        and setting.model in grid["models"]
-        and setting.privacy in grid["privacy"]
+        setting.dataset in grid.datasets
+        and setting.model in grid.models
+        and setting.privacy in grid.privacy
     )
 
 
-def _setting(config: Config, dataset: str, model: str, privacy: str) -> Setting | None:
-    players = cast(config, dataset), cast(config, model)
-    if players[0] is None or players[1] is None:
-        return None
-    setting = Setting(players[0], players[1], privacy)
-    return setting if in_grid(config, setting) else None
+def recipe(study: Study, dataset: str, model: str, privacy: str) -> dict[str, Any]:
+    """The hyper-parameters of a setting: general, the data set's and the model's blocks merged.
+
+    Raises:
+        ValueError: no block gives a key that has no default.
+    """
+    # Imported here: scripts read comparisons, but no config.
+    from gradval.study.recipes import merged
+
+    sources = (study.training, study.datasets[dataset].training, study.models[model].training)
+    return merged(*sources, blocks=recipe_blocks(privacy))
 
 
-def stand_ins(config: Config, *names: str | None) -> dict[str, str]:
-    """The parts among `names` that somebody else plays."""
-    players = {name: cast(config, name) for name in names if name is not None}
-    return {name: player for name, player in players.items() if player and player != name}
-
-
-def comparison(config: Config, name: str) -> Comparison | None:
-    """The comparison called `name`, or `None` if this config does not run what it compares."""
-    block = config["comparisons"][name]
-    sides = []
-    for side in (block["a"], block["b"]):
-        setting = _setting(config, block["dataset"], side["model"], side["privacy"])
-        if setting is None:
-            return None
-        sides.append(Side(setting, side["score"]))
-    part = block.get("class")
-    class_name = cast(config, part) if part is not None else None
-    if part is not None and class_name is None:
-        return None
-    names = (block["dataset"], block["a"]["model"], block["b"]["model"], part)
-    return Comparison(
-        name,
-        sides[0],
-        sides[1],
-        class_name,
-        block["end"] == "largest",
-        stand_ins(config, *names),
-    )
-
-
-def describe(run: Comparison) -> dict[str, Any]:
-    """A comparison as plain values, for a figure."""
-    return {
-        "dataset": run.a.setting.dataset,
-        "class_name": run.class_name,
-        "largest": run.largest,
-        **{
-            side: {
-                "model": part.setting.model,
-                "privacy": part.setting.privacy,
-                "score": part.score,
-            }
-            for side, part in (("a", run.a), ("b", run.b))
-        },
-    }
-
-
-def comparisons(config: Config) -> dict[str, Comparison]:
-    """Every comparison that this config runs."""
-    found = {name: comparison(config, name) for name in config["comparisons"]}
-    return {name: c for name, c in found.items() if c is not None}
-
-
-def pruning_settings(config: Config) -> list[Setting]:
+def pruning_settings(study: Study) -> list[Setting]:
     """The settings whose training sets are pruned: at most one a privacy level."""
-    block = config["pruning"]
-    found = [
-        _setting(config, block["dataset"], block["model"], privacy) for privacy in block["privacy"]
-    ]
-    return [setting for setting in found if setting is not None]
+    block = study.pruning
+    found = [Setting(block.dataset, block.model, privacy) for privacy in block.privacy]
+    return [setting for setting in found if in_grid(study, setting)]
 
 
-def releases_scores(config: Config) -> bool:
+def audited_settings(study: Study) -> list[Setting]:
+    """The settings whose training is audited."""
+    block = study.audit
+    return [Setting(block.dataset, block.model, privacy) for privacy in block.privacy]
+
+
+def releases_scores(study: Study) -> bool:
     """Whether samples are removed by released scores."""
-    return "released" in config["pruning"]["selection"]
+    return "released" in study.pruning.selection
 
 
-def secret_noise(config: Config, dataset: str) -> bool:
+def secret_noise(study: Study, dataset: str) -> bool:
     """Whether the private runs of a data set draw their noise from the system's entropy.
 
     With `auto` those of data sets do that are not known to be public.
     """
-    chosen = config["privacy"]["secret_noise"]
+    chosen = study.privacy.secret_noise
     if chosen == "auto":
-        return config["datasets"][dataset]["source"] not in PUBLIC_SOURCES
+        return study.datasets[dataset].source not in PUBLIC_SOURCES
     return bool(chosen)
 
 
-def seeds_noise(config: Config) -> bool:
+def seeds_noise(study: Study) -> bool:
     """Whether some private run of the grid has seeded noise, which is to be said of its epsilon."""
     return any(
-        epsilon_of(setting.privacy) is not None and not secret_noise(config, setting.dataset)
-        for setting in settings(config)
+        epsilon_of(setting.privacy) is not None and not secret_noise(study, setting.dataset)
+        for setting in settings(study)
     )
 
 
-def release_epsilon(config: Config, privacy: str) -> float | None:
+def release_epsilon(study: Study, privacy: str) -> float | None:
     """Pure epsilon of the release of one score at a privacy level; `None` without privacy."""
     target = epsilon_of(privacy)
-    return None if target is None else config["release"]["share"] * target
+    return None if target is None else study.release.share * target
 
 
-def figure_setting(config: Config, name: str) -> Setting | None:
-    """The setting that a figure of one run shows, or `None` if it is not run."""
-    block = config["figures"][name]
-    return _setting(config, block["dataset"], block["model"], block["privacy"])
+# --- The paper's experiments in the names of the grid --------------------------------------------
 
 
-def figure_comparisons(config: Config, name: str) -> list[str]:
-    """The comparisons that a figure draws on."""
-    block = config["figures"][name]
-    if block["kind"] == "pair":
-        return [block["comparison"]]
-    return list(block.get("comparisons", []))
+def resolve_name(study: Study, kind: str, name: str) -> str | None:
+    """What the study has in the place of the paper's data set or model; `None` for nothing.
 
-
-def figure_is_run(config: Config, name: str) -> bool:
-    """Whether this config trains all that a figure shows."""
-    if config["figures"][name]["kind"] in RUN_FIGURES:
-        return figure_setting(config, name) is not None
-    return all(comparison(config, c) is not None for c in figure_comparisons(config, name))
-
-
-def figure_stand_ins(config: Config, name: str) -> dict[str, str]:
-    """The parts of a figure that somebody else plays."""
-    block = config["figures"][name]
-    if block["kind"] in RUN_FIGURES:
-        return stand_ins(config, block["dataset"], block["model"])
-    found: dict[str, str] = {}
-    for c in figure_comparisons(config, name):
-        run = comparison(config, c)
-        found |= run.stand_ins if run else {}
-    return found
-
-
-def read_claims(path: str | Path) -> list[dict[str, str]]:
-    """The claims table as rows of text."""
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def stand_in_text(parts: Mapping[str, str]) -> str:
-    """Stand-ins in words, as "digits for cifar10; 2 for bird"."""
-    return "; ".join(f"{player} for {name}" for name, player in parts.items())
-
-
-def actors(config: Config, claims: list[dict[str, str]]) -> dict[str, dict[str, str] | None]:
-    """Who plays the parts of every comparison (by its name) and every other claim (by its id).
-
-    Returns:
-        Arguments of `gradval.evidence.Actual`, or `None` for what this config does not run.
+    Args:
+        study: what is studied.
+        kind: `datasets` or `models`.
+        name: the paper's name.
     """
-    found: dict[str, dict[str, str] | None] = {}
-    for name in config["comparisons"]:
-        run = comparison(config, name)
-        if run is None:
-            found[name] = None
-            continue
-        found[name] = {
-            "dataset": run.a.setting.dataset,
-            "model_a": run.a.setting.model,
-            "model_b": run.b.setting.model,
-            "privacy_a": run.a.setting.privacy,
-            "privacy_b": run.b.setting.privacy,
-            "stand_in": stand_in_text(run.stand_ins),
-        }
-    for claim in claims:
-        if claim["kind"] not in COMPARISON_KINDS:
-            found[claim["id"]] = _claim_actors(config, claim)
-    return found
-
-
-def _claim_actors(config: Config, claim: Mapping[str, str]) -> dict[str, str] | None:
-    """Who plays in a claim about runs; the paper's "each" is everyone."""
-    parts = [claim[key] for key in ("dataset", "model")]
-    if "each" in parts:
-        return {"stand_in": stand_in_text(stand_ins(config, *config["stand_ins"]))}
-    dataset, model = (cast(config, part) for part in parts)
-    grid = config["grid"]
-    if dataset not in grid["datasets"] or model not in grid["models"]:
+    grid: list[str] = getattr(study.grid, kind)
+    named: Mapping[str, str | None] = getattr(study.substitutes, kind)
+    if named.get(name, name) is None:
         return None
-    assert dataset is not None and model is not None
-    return {
-        "dataset": dataset,
-        "model_a": model,
-        "model_b": model,
-        "stand_in": stand_in_text(stand_ins(config, *parts)),
-    }
+    found = name if name in grid else named.get(name)
+    return found if found in grid else None
 
 
-def audited_settings(config: Config) -> list[Setting]:
-    """The settings whose training is audited; none if nobody plays the data set or the model."""
-    block = config["audit"]
-    dataset, model = cast(config, block["dataset"]), cast(config, block["model"])
-    if dataset is None or model is None:
-        return []
-    return [Setting(dataset, model, privacy) for privacy in block["privacy"]]
+def resolve_class(study: Study, comparison: Comparison) -> str | None:
+    """The class that a comparison of the paper shows here; `None` for all, or for none at all."""
+    name = comparison.class_name
+    if name is None or comparison.dataset in study.grid.datasets:
+        return name
+    return study.substitutes.classes.get(name, name)
+
+
+def substitutes_of(pairs: Iterable[tuple[str | None, str | None]]) -> dict[str, str]:
+    """The paper's name -> ours, where they differ."""
+    return {paper: ours for paper, ours in pairs if paper and ours and paper != ours}
+
+
+def resolve_comparison(study: Study, comparison: Comparison) -> Comparison | None:
+    """A comparison of the paper in the names of the grid; `None` if the grid does not train it."""
+    dataset = resolve_name(study, "datasets", comparison.dataset)
+    models = [resolve_name(study, "models", side.model) for side in (comparison.a, comparison.b)]
+    class_name = resolve_class(study, comparison)
+    levels = {comparison.a.privacy, comparison.b.privacy}
+    scores = {comparison.a.score, comparison.b.score}
+    if (
+        dataset is None
+        or None in models
+        or not levels <= set(study.grid.privacy)
+        or not scores <= set(score_names(study))
+        or (class_name is None and comparison.class_name is not None)
+    ):
+        return None
+    sides = [
+        replace(side, model=str(model))
+        for side, model in zip((comparison.a, comparison.b), models, strict=True)
+    ]
+    papers = (comparison.dataset, comparison.a.model, comparison.b.model, comparison.class_name)
+    return replace(
+        comparison,
+        dataset=dataset,
+        a=sides[0],
+        b=sides[1],
+        class_name=class_name,
+        substitutes=substitutes_of(zip(papers, (dataset, *models, class_name), strict=True)),
+    )
+
+
+def resolve_figure(study: Study, figure: Figure) -> Figure | None:
+    """A figure of the paper in the names of the grid; `None` if the grid does not train it all."""
+    if figure.kind in RUN_FIGURES:
+        dataset = resolve_name(study, "datasets", figure.dataset)
+        model = resolve_name(study, "models", figure.model)
+        if (
+            dataset is None
+            or model is None
+            or figure.privacy not in study.grid.privacy
+            or figure.score not in score_names(study)
+        ):
+            return None
+        found = substitutes_of([(figure.dataset, dataset), (figure.model, model)])
+        return replace(figure, dataset=dataset, model=model, substitutes=found)
+    resolved = [resolve_comparison(study, c) for c in figure.comparisons]
+    comparisons = tuple(c for c in resolved if c is not None)
+    if len(comparisons) < len(figure.comparisons):
+        return None
+    substitutes = {paper: ours for c in comparisons for paper, ours in c.substitutes.items()}
+    return replace(figure, comparisons=comparisons, substitutes=substitutes)
+
+
+def own_experiments(study: Study) -> Experiments:
+    """The comparisons and figures of the config itself, in its own names."""
+
+    def blocks(models: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: block.model_dump(by_alias=True, exclude_none=True)
+            for name, block in models.items()
+        }
+
+    return Experiments.from_blocks(blocks(study.comparisons), blocks(study.figures))
+
+
+def experiments_run(study: Study, paper: Experiments) -> Experiments:
+    """What the study compares and draws: of the paper what the grid trains, and all of its own."""
+    comparisons = {name: resolve_comparison(study, c) for name, c in paper.comparisons.items()}
+    figures = {name: resolve_figure(study, f) for name, f in paper.figures.items()}
+    own = own_experiments(study)
+    return Experiments(
+        {name: c for name, c in comparisons.items() if c is not None} | dict(own.comparisons),
+        {name: f for name, f in figures.items() if f is not None} | dict(own.figures),
+    )
+
+
+def substitutes_text(substitutes: Mapping[str, str]) -> str:
+    """Substitutes in words, as "digits for cifar10; 2 for bird"."""
+    return "; ".join(f"{ours} for {paper}" for paper, ours in substitutes.items())

@@ -162,10 +162,7 @@ class Trainer:
 
     def _make_step(self) -> Step:
         recipe, phase = self.recipe, self.phase
-        private = None if phase.noise_multiplier is None else PRIVATE_STEPS[recipe.clipping]
-        # Opacus's optimizers are built around PyTorch's own.
-        of_torch = private is not None and private.of_opacus
-        optimizer = (torch.optim.SGD if of_torch else SGD)(
+        optimizer = SGD(
             self.model.parameters(),
             lr=recipe.learning_rate,
             momentum=recipe.momentum,
@@ -175,9 +172,9 @@ class Trainer:
             "multiplicity": recipe.multiplicity,
             "observe": self._observes_gradients,
         }
-        if private is None or phase.noise_multiplier is None:
+        if phase.noise_multiplier is None:
             return NonPrivateStep(self.model, optimizer, phase.expected_batch_size, **views)
-        return private(
+        return PRIVATE_STEPS[recipe.clipping](
             self.model,
             optimizer,
             phase.expected_batch_size,

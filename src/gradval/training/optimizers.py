@@ -1,7 +1,8 @@
-"""The optimizers of steps that need nothing of Opacus, without PyTorch's compiler.
+"""The update of a step, and the noise of DP-SGD before it.
 
-`torch.optim.SGD` and Opacus's optimizers do the same. But to construct the first imports PyTorch's
-compiler, and the second import Opacus; either takes longer than a small model trains.
+`torch.optim.SGD` and Opacus's optimizers do the same but for the noise (`gradval.privacy.noise`).
+But the first imports PyTorch's compiler when it is made, the others are part of Opacus, and either
+takes longer to import than a small model trains.
 """
 
 from collections.abc import Iterable, Iterator
@@ -88,23 +89,29 @@ class NoisySums:
     Args:
         optimizer: takes the step.
         noise_multiplier: standard deviation of the noise / clipping norm.
-        max_grad_norm: L2 norm to which each sample's gradient was clipped.
+        clipping_norm: L2 norm to which each sample's gradient was clipped.
         expected_batch_size: the fixed denominator.
         noise: source of the noise, on the device of the parameters.
+
+    Attributes:
+        params: the parameters that are trained.
+        loss_reduction: what Opacus's losses that clip want to know.
     """
+
+    loss_reduction = "mean"
 
     def __init__(
         self,
-        optimizer: Any,
+        optimizer: SGD,
         *,
         noise_multiplier: float,
-        max_grad_norm: float,
+        clipping_norm: float,
         expected_batch_size: float,
         noise: GaussianNoise,
     ) -> None:
         self.optimizer = optimizer
         self.noise_multiplier = noise_multiplier
-        self.max_grad_norm = max_grad_norm
+        self.clipping_norm = clipping_norm
         self.expected_batch_size = expected_batch_size
         self.noise = noise
         self.params = [
@@ -127,13 +134,17 @@ class NoisySums:
         else:
             torch._foreach_add_(self._sums, gradients)
 
+    def zero_grad(self) -> None:
+        """Forget the gradients that have not been taken up."""
+        self.optimizer.zero_grad()
+
     def step(self) -> None:
         """Take the step with all that was taken up, which may be nothing, and its noise."""
         sums = self._sums or [torch.zeros_like(parameter) for parameter in self.params]
         # Each sum has its noise once.
         self._sums = None
-        deviation = self.noise_multiplier * self.max_grad_norm
-        for positions in consecutive(self.params):
+        deviation = self.noise_multiplier * self.clipping_norm
+        for positions in _together(self.params):
             sizes = [self.params[i].numel() for i in positions]
             draws = self.noise.integers(sum(sizes)).split(sizes)
             for i, drawn in zip(positions, draws, strict=True):
@@ -143,7 +154,7 @@ class NoisySums:
         self.optimizer.zero_grad()
 
 
-def consecutive(parameters: Iterable[Tensor]) -> Iterator[list[int]]:
+def _together(parameters: Iterable[Tensor]) -> Iterator[list[int]]:
     """Positions of consecutive parameters, in lists that end once they hold enough elements."""
     together: list[int] = []
     elements = 0

@@ -14,16 +14,15 @@ from gradval.evidence import (
     NOT_RUN,
     REPRODUCED,
     SAME_DIRECTION,
-    STAND_IN,
+    SUBSTITUTE,
     VERDICTS,
-    Actual,
     Claim,
     Evidence,
     Measurement,
     Rule,
+    RunSetting,
     Summary,
     build_scorecard,
-    comparisons_of,
     judge,
     measure,
     paired_difference,
@@ -35,7 +34,7 @@ from gradval.evidence import (
 )
 from gradval.evidence.claims import PAPER_COLUMNS
 
-TABLE = Path(__file__).parents[3] / "workflow" / "claims.csv"
+TABLE = Path(__file__).parents[3] / "paper" / "claims.csv"
 SEEDS = (0, 1, 2)
 SCORES = ("loss", "grad_norm", "vog", "plis")
 PAPER_IDS = [
@@ -48,7 +47,7 @@ PAPER_IDS = [
     *("train-accuracy-rises", "prune-time", "score-overhead"),
 ]
 # Of the table as it quotes the paper, without our columns.
-PAPER_SHA256 = "0b63e724bbe6cf3aeff778e6c3a0a26b61a6e4d8e9700be17c11461fc6db7fd2"
+PAPER_SHA256 = "daa1a0eaf1eecc68170374ed04d2fe890e15c742fcbfd786cbff8c7cc944cda8"
 COMPARISONS = {
     *("fig2", "fig4", "fig5", "fig6", "fig7", "fig8", "fig9", "fig10"),
     *("dp-loss", "dp-grad_norm", "dp-vog", "dp-plis", "plis-eps4-eps8", "plis-eps1-eps8"),
@@ -171,8 +170,7 @@ def test_every_claim_of_the_paper_is_there_unchanged(claims: pd.DataFrame) -> No
 
 
 def test_claims_read_the_comparisons_that_the_config_defines(claims: pd.DataFrame) -> None:
-    assert set(comparisons_of(claims)) == COMPARISONS
-    assert comparisons_of(claims)[0] == "fig2"
+    assert {name for c in parse_claims(claims) for name in c.comparisons} == COMPARISONS
 
 
 def test_every_claim_says_what_the_paper_concludes(claims: pd.DataFrame) -> None:
@@ -267,17 +265,17 @@ def test_bad_evidence() -> None:
 
 def test_actual_selects_its_runs() -> None:
     frame = runs(dataset=["d", "e", "f"], model=["m", "n", "m"])
-    assert Actual().of(frame)["dataset"].tolist() == ["d", "e", "f"]
-    assert Actual("d|e").of(frame)["dataset"].tolist() == ["d", "e"]
-    assert Actual(model_a="m").of(frame)["dataset"].tolist() == ["d", "f"]
-    assert Actual("e", "m", "n").of(frame)["dataset"].tolist() == ["e"]
+    assert RunSetting().among(frame)["dataset"].tolist() == ["d", "e", "f"]
+    assert RunSetting("d|e").among(frame)["dataset"].tolist() == ["d", "e"]
+    assert RunSetting(model_a="m").among(frame)["dataset"].tolist() == ["d", "f"]
+    assert RunSetting("e", "m", "n").among(frame)["dataset"].tolist() == ["e"]
 
 
 # --- measurement --------------------------------------------------------------------------------
 
 
 def found(claimed: Claim, **evidence: pd.DataFrame) -> Measurement:
-    result = measure(claimed, Evidence(**evidence), Actual())
+    result = measure(claimed, Evidence(**evidence), RunSetting())
     assert result is not None
     return result
 
@@ -322,7 +320,7 @@ def test_ordering_takes_the_weakest_pair() -> None:
     result = found(claimed, statistics=pd.concat(parts))
     assert result.margin == result.ours == summarise([1.0, 2.0])  # b against d
     assert result.others == {"a": 11, "b": 8, "c": 2, "d": 6.5}
-    assert measure(claimed, Evidence(statistics=pd.concat(parts[:3])), Actual()) is None
+    assert measure(claimed, Evidence(statistics=pd.concat(parts[:3])), RunSetting()) is None
 
 
 def selections(labels: Mapping[tuple[str, int], list[int]]) -> pd.DataFrame:
@@ -376,7 +374,7 @@ def test_accuracy_gap_is_paired_and_in_points() -> None:
     assert margin is not None and margin.mean == pytest.approx(9.0)
     assert margin.low == pytest.approx(30 - result.ours.high)
     elsewhere = Evidence(full=pd.concat([frame, frame.assign(dataset="e", test_accuracy=0.5)]))
-    chosen = measure(claimed, elsewhere, Actual("d"))
+    chosen = measure(claimed, elsewhere, RunSetting("d"))
     assert chosen is not None and chosen.ours == result.ours
 
 
@@ -414,7 +412,7 @@ def test_train_accuracy_takes_the_smallest_rise() -> None:
     assert result.ours.mean == pytest.approx(-2.0)
     assert result.where == ("vog", "nonprivate") and "(3 positive)" in result.note
     lacking = Evidence(runs=frame[frame["removal"] != "loss"])
-    assert measure(claimed, lacking, Actual()) is None
+    assert measure(claimed, lacking, RunSetting()) is None
 
 
 def test_training_time_is_relative_to_the_same_seed_and_level() -> None:
@@ -449,8 +447,8 @@ def test_a_seed_that_occurs_in_two_data_sets_needs_a_choice() -> None:
     frame = runs(dataset=["d", "e"], removal="loss")
     claimed = claim(kind="table1", source="loss/eps1", measure="test_accuracy", direction="")
     with pytest.raises(ValueError, match="seed 0 occurs twice"):
-        measure(claimed, Evidence(runs=frame), Actual())
-    assert measure(claimed, Evidence(runs=frame), Actual("d")) is not None
+        measure(claimed, Evidence(runs=frame), RunSetting())
+    assert measure(claimed, Evidence(runs=frame), RunSetting("d")) is not None
 
 
 # --- verdicts -----------------------------------------------------------------------------------
@@ -461,7 +459,7 @@ WIDE = Summary(0.7, 0.2, 0.45, 0.95, 3)
 
 
 @pytest.mark.parametrize(
-    ("ours", "margin", "changes", "stand_in", "verdict"),
+    ("ours", "margin", "changes", "substituted", "verdict"),
     [
         (NEAR, ABOVE, {}, False, REPRODUCED),  # within the tolerance
         (WIDE, ABOVE, {}, False, REPRODUCED),  # within the interval only
@@ -476,24 +474,24 @@ WIDE = Summary(0.7, 0.2, 0.45, 0.95, 3)
         (NEAR, None, {}, False, NOT_RUN),  # nothing to judge the direction by
         (NEAR, None, {"direction": ""}, False, REPRODUCED),
         (FAR, None, {"direction": ""}, False, NOT_REPRODUCED),
-        (NEAR, ABOVE, {}, True, SAME_DIRECTION + STAND_IN),
-        (FAR, BELOW, {}, True, NOT_REPRODUCED + STAND_IN),
+        (NEAR, ABOVE, {}, True, SAME_DIRECTION + SUBSTITUTE),
+        (FAR, BELOW, {}, True, NOT_REPRODUCED + SUBSTITUTE),
         (NEAR, None, {}, True, NOT_RUN),
         (NEAR, None, {"direction": ""}, True, NOT_RUN),  # a number alone says nothing here
         (FAR, ABOVE, {"value": "ordering only"}, False, REPRODUCED),
         (FAR, BELOW, {"value": "ordering only"}, False, NOT_REPRODUCED),
-        (FAR, ABOVE, {"value": "ordering only"}, True, SAME_DIRECTION + STAND_IN),
-        (FAR, BELOW, {"value": "ordering only"}, True, NOT_REPRODUCED + STAND_IN),
+        (FAR, ABOVE, {"value": "ordering only"}, True, SAME_DIRECTION + SUBSTITUTE),
+        (FAR, BELOW, {"value": "ordering only"}, True, NOT_REPRODUCED + SUBSTITUTE),
     ],
 )
 def test_verdicts(
     ours: Summary,
     margin: Summary | None,
     changes: dict[str, str],
-    stand_in: bool,
+    substituted: bool,
     verdict: str,
 ) -> None:
-    assert judge(claim(**changes), Measurement(ours, margin), stand_in) == verdict
+    assert judge(claim(**changes), Measurement(ours, margin), substituted) == verdict
     assert verdict in VERDICTS
 
 
@@ -581,15 +579,17 @@ def planted_full(agreeing: bool) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def planted_context(stand_in: str = "") -> dict[str, Actual | None]:
-    of_comparisons = dict.fromkeys(COMPARISONS, Actual("cifar10", "resnet18", stand_in=stand_in))
-    pruned = Actual("cifar10", "resnet18", stand_in=stand_in)
+def planted_context(substitutes: str = "") -> dict[str, RunSetting | None]:
+    of_comparisons = dict.fromkeys(
+        COMPARISONS, RunSetting("cifar10", "resnet18", substitutes=substitutes)
+    )
+    pruned = RunSetting("cifar10", "resnet18", substitutes=substitutes)
     return {
         **of_comparisons,
-        "cinic10-eps4-eps8": Actual("cinic10", "resnet18", stand_in=stand_in),
+        "cinic10-eps4-eps8": RunSetting("cinic10", "resnet18", substitutes=substitutes),
         **dict.fromkeys(("table1", "train_accuracy", "training_time"), pruned),
-        "accuracy_gap": Actual("pppd", "resnet18", stand_in=stand_in),
-        "scoring_time": Actual(stand_in=stand_in),
+        "accuracy_gap": RunSetting("pppd", "resnet18", substitutes=substitutes),
+        "scoring_time": RunSetting(substitutes=substitutes),
     }
 
 
@@ -627,25 +627,27 @@ def test_scorecard_shows_the_numbers(scorecards: dict[bool, pd.DataFrame]) -> No
     assert "dp-grad_norm: 3.0" in scorecards[True].loc["fig3", "reading"]
 
 
-def test_stand_ins_reproduce_no_number(claims: pd.DataFrame) -> None:
-    stand_in = "digits for CIFAR-10"
+def test_substitutes_reproduce_no_number(claims: pd.DataFrame) -> None:
+    substitutes = "digits for CIFAR-10"
     for agreeing, verdict in ((True, SAME_DIRECTION), (False, NOT_REPRODUCED)):
-        card = build_scorecard(claims, planted(claims, agreeing), planted_context(stand_in))
-        assert set(card["verdict"]) == {verdict + STAND_IN}
-        assert set(card["stand_in"]) == {stand_in}
+        card = build_scorecard(claims, planted(claims, agreeing), planted_context(substitutes))
+        assert set(card["verdict"]) == {verdict + SUBSTITUTE}
+        assert set(card["substitutes"]) == {substitutes}
 
 
-def test_one_stand_in_among_the_comparisons_of_a_claim_counts(claims: pd.DataFrame) -> None:
-    context = planted_context() | {"fig8": Actual("digits", "resnet9", stand_in="digits for X")}
+def test_one_substitute_among_the_comparisons_of_a_claim_counts(claims: pd.DataFrame) -> None:
+    context = planted_context() | {
+        "fig8": RunSetting("digits", "resnet9", substitutes="digits for X")
+    }
     card = build_scorecard(claims, planted(claims, True), context).set_index("id")
-    assert card.loc["overlap-cinic10", "verdict"] == SAME_DIRECTION + STAND_IN
+    assert card.loc["overlap-cinic10", "verdict"] == SAME_DIRECTION + SUBSTITUTE
     assert card.loc["overlap-cinic10", "dataset"] == "cinic10|digits"
     assert card.loc["fig9-ssim", "verdict"] == REPRODUCED
 
 
-def test_stand_ins_that_leave_nothing_to_compare(claims: pd.DataFrame) -> None:
-    alike = Actual("digits", "resnet9", "resnet9", "eps4", "eps4", "digits for X")
-    apart = Actual("digits", "resnet9", "resnet9", "eps4", "eps8", "digits for X")
+def test_substitutes_that_leave_nothing_to_compare(claims: pd.DataFrame) -> None:
+    alike = RunSetting("digits", "resnet9", "resnet9", "eps4", "eps4", "digits for X")
+    apart = RunSetting("digits", "resnet9", "resnet9", "eps4", "eps8", "digits for X")
     context = planted_context("digits for X")
     context |= {"fig2": alike, "fig8": apart, "cinic10-eps4-eps8": apart}
     context |= dict.fromkeys(
@@ -685,14 +687,14 @@ def test_what_is_not_run_is_said(claims: pd.DataFrame) -> None:
 
 
 def test_context_by_claim_comes_first(claims: pd.DataFrame) -> None:
-    context = planted_context() | {"fig2-ssim": None, "table1-loss-1": Actual("elsewhere")}
+    context = planted_context() | {"fig2-ssim": None, "table1-loss-1": RunSetting("elsewhere")}
     card = build_scorecard(claims, planted(claims, True), context).set_index("id")
     assert card.loc["fig2-ssim", "verdict"] == card.loc["table1-loss-1", "verdict"] == NOT_RUN
     assert card.loc["fig2-bd", "verdict"] == REPRODUCED
 
 
 def reading(claimed: pd.DataFrame, *parts: pd.DataFrame) -> str:
-    card = build_scorecard(claimed, Evidence(pd.concat(parts)), {"c": Actual()})
+    card = build_scorecard(claimed, Evidence(pd.concat(parts)), {"c": RunSetting()})
     return str(card.loc[0, "reading"])
 
 

@@ -10,7 +10,7 @@ import pytest
 from gradval.evidence import read_claims
 from gradval.evidence.table1 import paper_table1, table1
 
-CLAIMS = Path(__file__).parents[3] / "workflow" / "claims.csv"
+CLAIMS = Path(__file__).parents[3] / "paper" / "claims.csv"
 ORDER = ["loss", "grad_norm", "vog", "plis", "elsewhere", "random", "none"]
 
 

@@ -1,5 +1,6 @@
 """Models that mix the samples of a batch are refused, whatever they mix them with."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -84,7 +85,7 @@ def test_scores_refuse(images: Tensor, labels: Tensor) -> None:
     with refused():
         loss_scores(model, images, labels)
     with refused():
-        vog_scores([model, model], images, labels)
+        vog_scores([model, copy.deepcopy(model)], images, labels)
 
 
 @pytest.mark.parametrize("kind", PRIVATE_STEPS)

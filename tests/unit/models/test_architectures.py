@@ -128,7 +128,7 @@ def test_full_width_models_take_a_private_step_and_are_scored_at_their_real_size
     assert float(nn.utils.get_total_norm(moved)) == pytest.approx(0.1, rel=1e-3)
     del before, moved, step
     checkpoint = deepcopy(model)
-    scores = score_samples(model, [checkpoint] * 2, pixels, LABELS[:1])
+    scores = score_samples(model, [checkpoint, deepcopy(checkpoint)], pixels, LABELS[:1])
     assert all(value.isfinite().all() and value.shape == (1,) for value in scores.values())
     assert float(scores["grad_norm"]) > 0 and float(scores["plis"]) > 0
     assert float(scores["vog"]) == 0  # of two checkpoints that are the same

@@ -249,6 +249,11 @@ def test_other_files_are_refused_in_one_line(tmp_path, capsys):
         (lambda x: x["groups"][1].update(name="nobody"), r"groups\[1\]\.name: must be 'everyone'"),
         (lambda x: x["groups"].pop(0), r"groups: removed, but those .* are kept, removed"),
         (lambda x: x["groups"].clear(), r"\$\.groups: .* at least 1 item"),
+        (
+            lambda x: x.update(accountant="gdp"),
+            r"\$\.accountant: unknown accountant 'gdp'; known are",
+        ),
+        (lambda x: x["groups"][0]["epsilon"].update(gdp=1.0), r"groups\[0\].*unknown accountant"),
         (lambda x: x.update(accountant="rdp"), r"groups\[0\]\.epsilon: rdp.* is missing"),
         (
             lambda x: x.update(neighbouring_relation=ledgers.BLANKING_RELATION),

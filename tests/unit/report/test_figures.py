@@ -41,7 +41,7 @@ def test_a_score_has_the_same_colour_in_every_company() -> None:
 
 
 LONG = "Comparison between different selection methods in normal and private training, ResNet-18 "
-NOTE = "stand-in: digits for CIFAR-10, class 2 for airplane"
+NOTE = "substitute: digits for CIFAR-10, class 2 for airplane"
 ALL: dict[str, Callable[[], Figure]] = {
     "pair": lambda: pair(title="Largest VoG, digits", note=NOTE, paper={"overlap": 21}),
     "pair of classes": lambda: pair(classes=True, title="Smallest PLIS", note=NOTE),
@@ -172,7 +172,7 @@ def test_title_and_note_are_shown(name: str) -> None:
     }
     shown = texts(plots[name](title="A title", note=NOTE))
     assert "A title" in shown and NOTE in shown
-    assert not any("stand-in" in text for text in texts(plots[name]()))
+    assert not any("substitute" in text for text in texts(plots[name]()))
 
 
 def test_import_loads_nothing_heavy() -> None:

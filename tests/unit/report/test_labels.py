@@ -1,14 +1,20 @@
 """Names in print beyond those of `gradval.study.names`."""
 
+from dataclasses import replace
+
 import pytest
 
 from gradval.report import labels
+from gradval.study.experiments import Comparison, Side
 
-DEFINITION = {
-    **{"dataset": "cinic10", "class_name": "bird", "largest": False},
-    "a": {"score": "vog", "model": "resnet18", "privacy": "eps1"},
-    "b": {"score": "vog", "model": "resnet18", "privacy": "eps8"},
-}
+COMPARISON = Comparison(
+    "fig8",
+    "cinic10",
+    Side("resnet18", "eps1", "vog"),
+    Side("resnet18", "eps8", "vog"),
+    end="smallest",
+    class_name="bird",
+)
 
 
 def test_statistics_in_print() -> None:
@@ -27,25 +33,25 @@ def test_any_name_in_print() -> None:
 
 def test_comparisons_in_words() -> None:
     words = "VoG, ResNet-18, ε = 1 against ε = 8, CINIC-10, class bird, smallest"
-    assert labels.comparison_label(DEFINITION) == words
-    assert labels.comparison_label(DEFINITION, "25 smallest") == words.replace(
+    assert labels.comparison_label(COMPARISON) == words
+    assert labels.comparison_label(COMPARISON, "25 smallest") == words.replace(
         "smallest", "25 smallest"
     )
-    other = {**DEFINITION, "class_name": None, "b": {**DEFINITION["b"], "score": "plis"}}
+    other = replace(COMPARISON, class_name=None, b=replace(COMPARISON.b, score="plis"))
     words = "VoG against PLIS, ResNet-18, ε = 1 against ε = 8, CINIC-10, smallest"
     assert labels.comparison_label(other) == words
 
 
 def test_comparisons_are_told_apart_by_what_differs() -> None:
-    weak = {**DEFINITION, "a": {**DEFINITION["a"], "privacy": "eps4"}}
-    definitions = {"strict": DEFINITION, "weak": weak}
-    assert labels.labels_apart(["strict", "weak", "vog"], definitions) == {
+    weak = replace(COMPARISON, a=replace(COMPARISON.a, privacy="eps4"))
+    comparisons = {"strict": COMPARISON, "weak": weak}
+    assert labels.labels_apart(["strict", "weak", "vog"], comparisons) == {
         "strict": "ε = 1 against ε = 8",
         "weak": "ε = 4 against ε = 8",
         "vog": "VoG",
     }
-    alone = labels.labels_apart(["strict"], definitions)
-    assert alone == {"strict": labels.comparison_label(DEFINITION)}
+    alone = labels.labels_apart(["strict"], comparisons)
+    assert alone == {"strict": labels.comparison_label(COMPARISON)}
 
 
 def test_figures_sort_by_number() -> None:

@@ -4,7 +4,6 @@ import io
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,37 +13,40 @@ from html_text import Page
 from gradval.evidence import (
     NOT_RUN,
     SAME_DIRECTION,
-    STAND_IN,
+    SUBSTITUTE,
     VERDICTS,
-    Actual,
     Evidence,
+    RunSetting,
     build_scorecard,
     read_claims,
 )
 from gradval.report.labels import labels_apart
 from gradval.report.scorecard import TITLE, Ran, scorecard_tables, verdict_cell, write_scorecard
 from gradval.report.tables import html_page, markdown_text
+from gradval.study.experiments import Comparison, Side
 
-CLAIMS = Path(__file__).parents[3] / "workflow" / "claims.csv"
-
-
-def side(score: str, privacy: str, model: str = "resnet9") -> dict[str, str]:
-    return {"score": score, "privacy": privacy, "model": model}
+CLAIMS = Path(__file__).parents[3] / "paper" / "claims.csv"
 
 
-def definition(a: dict[str, str], b: dict[str, str], **changes: Any) -> dict[str, Any]:
-    plain = {"dataset": "digits", "class_name": None, "largest": True, "a": a, "b": b}
-    return {**plain, **changes}
+def comparison(name: str, a: Side, b: Side, class_name: str | None = None) -> Comparison:
+    return Comparison(name, "digits", a, b, class_name=class_name)
 
 
-DEFINITIONS = {
-    "fig2": definition(side("vog", "eps4"), side("vog", "eps4", "resnet18"), class_name="<2>"),
-    **{
-        f"dp-{score}": definition(side(score, "nonprivate"), side(score, "eps4"))
-        for score in ("loss", "grad_norm", "vog", "plis")
-    },
+COMPARISONS = {
+    c.name: c
+    for c in (
+        comparison("fig2", Side("resnet9", "eps4", "vog"), Side("resnet18", "eps4", "vog"), "<2>"),
+        *(
+            comparison(
+                f"dp-{score}",
+                Side("resnet9", "nonprivate", score),
+                Side("resnet9", "eps4", score),
+            )
+            for score in ("loss", "grad_norm", "vog", "plis")
+        ),
+    )
 }
-RAN = Ran(DEFINITIONS, k=25, pearson_top=1440)
+RAN = Ran(COMPARISONS, k=25, pearson_top=1440)
 
 
 def statistics(comparison: str, measure: str, values: Sequence[float]) -> pd.DataFrame:
@@ -75,12 +77,12 @@ def scorecard(claims: pd.DataFrame) -> pd.DataFrame:
         *(statistics(f"dp-{n}", "overlap", [9.0, 8.0]) for n in ("vog", "plis")),
         *(statistics(f"dp-{n}", "overlap", [3.0, 4.0]) for n in ("loss", "grad_norm")),
     ]
-    actual = Actual(
+    actual = RunSetting(
         "digits", "resnet9", "resnet18", "eps4", "eps4", "digits for cifar10; <2> for bird"
     )
-    private = Actual("digits", "resnet9", "resnet9", "nonprivate", "eps4", "digits for cifar10")
-    actors = {name: actual if name == "fig2" else private for name in DEFINITIONS}
-    labels = partial(labels_apart, comparisons=DEFINITIONS)
+    private = RunSetting("digits", "resnet9", "resnet9", "nonprivate", "eps4", "digits for cifar10")
+    actors = {name: actual if name == "fig2" else private for name in COMPARISONS}
+    labels = partial(labels_apart, comparisons=COMPARISONS)
     return build_scorecard(claims, Evidence(statistics=pd.concat(parts)), actors, labels)
 
 
@@ -101,11 +103,11 @@ def test_a_claim_in_words(rows: pd.DataFrame) -> None:
     assert row["Claim"].anchor == "fig2-ssim"
     assert row["Found"].detail == (
         "VoG, ResNet-9 against ResNet-18, ε = 4, digits, class <2>, 25 largest "
-        "(stand-in: digits for CIFAR-10; <2> for bird)"
+        "(substitute: digits for CIFAR-10; <2> for bird)"
     )
     numbers = row[["Statistic", "Paper", "Ours", "95% interval", "Seeds", "Chance", "Ceiling"]]
     assert numbers.tolist() == ["SSIM", "0.552", "0.70", "[−1.84, 3.24]", "2", "0.31", ""]
-    assert str(row["Verdict"]) == f"≈ {SAME_DIRECTION}{STAND_IN}" and row["Verdict"].dashed
+    assert str(row["Verdict"]) == f"≈ {SAME_DIRECTION}{SUBSTITUTE}" and row["Verdict"].dashed
 
 
 def test_a_correlation_names_the_samples_that_it_is_of(rows: pd.DataFrame) -> None:
@@ -123,7 +125,7 @@ def test_what_stands_side_by_side_is_told_apart_by_what_differs(rows: pd.DataFra
 def test_sentences_are_printed_with_their_signs(rows: pd.DataFrame) -> None:
     assert rows.loc["plis-eps-1", "Claim"].text.startswith("at ε = 1 a very different set")
     assert "−0.10 [−2.64, 2.44]" in rows.loc["loss-pearson", "Found"].text
-    assert rows.loc["fig6-ssim", "Found"].text == "nobody plays its parts in this config"
+    assert rows.loc["fig6-ssim", "Found"].text == "not run: the config trains none of its settings"
 
 
 def test_no_identifier_is_shown_but_the_claims_own(rows: pd.DataFrame) -> None:
@@ -140,7 +142,7 @@ def test_verdicts_are_counted_and_told_apart_without_colour(
     shown = counts.blocks[0].rows
     assert [cell.text for cell in shown["Verdict"]] == list(VERDICTS)
     assert shown["Claims"].astype(int).sum() == len(scorecard)
-    signs = {verdict.removesuffix(STAND_IN): verdict_cell(verdict).sign for verdict in VERDICTS}
+    signs = {verdict.removesuffix(SUBSTITUTE): verdict_cell(verdict).sign for verdict in VERDICTS}
     assert len(set(signs.values())) == 4 and signs[NOT_RUN] == "–"
 
 

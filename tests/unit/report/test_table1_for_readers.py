@@ -22,8 +22,8 @@ from gradval.report.table1 import (
 from gradval.report.tables import html_page, latex_table, markdown_text
 
 PAPER = {("eps1", "loss"): 56.6, ("eps1", "vog"): 52.4, ("eps4", "loss"): 63.6}
-STAND_IN = "digits for cifar10; 25% & more for resnet18"
-STAND_IN_LABEL = "digits for CIFAR-10; 25% & more for ResNet-18"
+SUBSTITUTE = "digits for cifar10; 25% & more for resnet18"
+SUBSTITUTE_LABEL = "digits for CIFAR-10; 25% & more for ResNet-18"
 
 
 def pruned(
@@ -61,7 +61,7 @@ def markdown(table: pd.DataFrame, **options: object) -> str:
 
 
 def shown(runs: pd.DataFrame) -> str:
-    return markdown(table1(runs), paper=PAPER, stand_in=STAND_IN)
+    return markdown(table1(runs), paper=PAPER, substitutes=SUBSTITUTE)
 
 
 def test_markdown(runs: pd.DataFrame) -> None:
@@ -73,7 +73,7 @@ def test_markdown(runs: pd.DataFrame) -> None:
     assert "−2.0 [−4.5, 0.5]" in text
     assert "| non-private | – | – | – | – | 50.0 | – | 70.0 |" in text
     assert SELECTION_NOTE in text and "over 1 to 3 seeds" in text
-    assert text.splitlines()[0] == f"# {CAPTION} (stand-in: {STAND_IN_LABEL})"
+    assert text.splitlines()[0] == f"# {CAPTION} (substitute: {SUBSTITUTE_LABEL})"
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert {line.count("|") for line in table.splitlines()} == {9}
 
@@ -135,13 +135,13 @@ def test_rounding_has_no_negative_zero() -> None:
 
 def test_names_are_printed_not_identifiers(runs: pd.DataFrame) -> None:
     text = shown(runs)
-    assert "Data set digits, model ResNet-9;" in text and STAND_IN_LABEL in text
+    assert "Data set digits, model ResNet-9;" in text and SUBSTITUTE_LABEL in text
     for raw in ("resnet9", "grad_norm", "eps1", "nonprivate", "cifar10"):
         assert raw not in text
 
 
 def test_html_and_latex_show_what_markdown_shows(runs: pd.DataFrame) -> None:
-    table = removal_table(table1(runs), paper=PAPER, stand_in=STAND_IN)
+    table = removal_table(table1(runs), paper=PAPER, substitutes=SUBSTITUTE)
     page = Page(html_page(table.caption, [table]))
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -150,10 +150,10 @@ def test_html_and_latex_show_what_markdown_shows(runs: pd.DataFrame) -> None:
     ]
     cells = "\n".join(page.cells)
     assert len(rows) > 10 and all("\n".join(row) in cells for row in rows)
-    assert STAND_IN_LABEL in page.text
+    assert SUBSTITUTE_LABEL in page.text
     latex = latex_table(table, "tab:removal")
     assert r"$\varepsilon$ = 1 & 56.7 $\pm$ 4.7 & -- & 52.0 $\pm$ 3.0" in latex
-    assert r"(stand-in: digits for CIFAR-10; 25\% \& more for ResNet-18)" in latex
+    assert r"(substitute: digits for CIFAR-10; 25\% \& more for ResNet-18)" in latex
     assert "$-$2.0 [$-$4.5, 0.5]" in latex and "itself not private" in latex
     assert latex.count(r"\\") == len(rows) + len(table.blocks) + 1
 
@@ -161,11 +161,11 @@ def test_html_and_latex_show_what_markdown_shows(runs: pd.DataFrame) -> None:
 def test_table1_is_written_by_suffix(runs: pd.DataFrame, tmp_path: Path) -> None:
     paths = [tmp_path / f"table1.{form}" for form in ("csv", "md", "tex", "html")]
     table = table1(runs)
-    write_table1(table, paths, paper=PAPER, stand_in=STAND_IN)
+    write_table1(table, paths, paper=PAPER, substitutes=SUBSTITUTE)
     assert (tmp_path / "table1.md").read_text(encoding="utf-8") == shown(runs)
     again = pd.read_csv(io.StringIO((tmp_path / "table1.csv").read_text(encoding="utf-8")))
     pd.testing.assert_frame_equal(again[table.columns], table, check_dtype=False)
-    assert set(again["stand_in"]) == {STAND_IN}
+    assert set(again["substitutes"]) == {SUBSTITUTE}
     papers = again.set_index(["privacy", "removal"])["paper"]
     assert papers["eps1", "loss"] == 56.6 and math.isnan(papers["eps1", "none"])
     with pytest.raises(ValueError, match="the suffix must be one of"):

@@ -52,8 +52,9 @@ def test_sgd_goes_on_from_its_state():
 
 
 def test_book_keeping_trains_to_the_bit_as_with_opacus_optimizer(monkeypatch):
-    from gradval.training import steps
     from gradval.training.opacus_optimizers import OfSums
+
+    from gradval.training import steps
 
     class WithOpacus(steps.GhostStep):
         """Book-keeping's sums in Opacus's optimizer."""

@@ -43,7 +43,7 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
     Args:
         accuracies: one row a run, with the columns privacy, removal (a score, "random" or "none"),
             seed and test_accuracy (0 to 1).
-        title, note: heading, and what a reader must know (stand-ins).
+        title, note: heading, and what a reader must know (substitutes).
 
     Raises:
         ValueError: a column is missing, a run occurs twice, an accuracy is not within 0 to 1, or a
@@ -145,7 +145,7 @@ def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "
         curves: one row an epoch of a run, with the columns model, privacy, seed, epoch and
             test_accuracy (0 to 1); optionally constant, the accuracy of always answering the most
             frequent class of the test set, which gets a dotted line.
-        title, note: heading, and what a reader must know (stand-ins).
+        title, note: heading, and what a reader must know (substitutes).
 
     Raises:
         ValueError: as in `plot_table1`.

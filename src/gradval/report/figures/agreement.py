@@ -57,7 +57,7 @@ def plot_consistency(
         image_shape: (C, H, W) of the images; tiny ones make SSIM and Bhattacharyya say nothing.
         panels: statistics to show.
         pairing: which pairs of seeds the dots are about, as for `summarise`.
-        title, note: heading, and what a reader must know (stand-ins).
+        title, note: heading, and what a reader must know (substitutes).
 
     Raises:
         ValueError: a column or a statistic is missing or unknown, an overlap is larger than k, or

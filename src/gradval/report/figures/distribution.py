@@ -62,7 +62,7 @@ def plot_score_distribution(
         score: name of the score, such as "vog".
         labels, class_names: (N,) labels and the names of all classes; both or none.
         bins: number of bins.
-        title, note: heading, and what a reader must know (stand-ins).
+        title, note: heading, and what a reader must know (substitutes).
 
     Returns:
         A figure 11 inches wide and about 6 high.

@@ -80,7 +80,7 @@ def plot_selection_pair(
         class_names: names of all classes, position = label.
         pairing: which pairs of seeds the table is about, as for `summarise`.
         title: heading of the whole figure.
-        note: what a reader must know, such as "stand-in: digits for CIFAR-10".
+        note: what a reader must know, such as "substitute: digits for CIFAR-10".
 
     Returns:
         A figure 11 inches wide and about 6 high.

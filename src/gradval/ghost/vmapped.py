@@ -5,10 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import grad, vmap
 
-from gradval.ghost.coverage import check_labels, preserved_rng
+from gradval.ghost import forward
+from gradval.ghost.ambient import preserved_rng
 from gradval.ghost.losses import cross_entropy
+from gradval.ghost.separability import check_labels
 
 # Per-sample gradients of so many bytes are held at a time.
 CHUNK_BYTES = 2**28
@@ -53,7 +55,7 @@ def per_sample_gradients(
     """Gradients of the views' mean loss, in chunks of samples.
 
     Args:
-        model: the model.
+        model: used in the mode it is in.
         images: `(N, M, C, H, W)`, M views of each of N samples.
         labels: `(N, M)`.
 
@@ -77,8 +79,7 @@ def _loss_function(model: nn.Module) -> Callable[..., Any]:
     """Mean loss of a batch as a function of the parameters, with logits and loss as extras."""
 
     def loss(parameters: Parameters, images: Tensor, labels: Tensor) -> tuple[Tensor, Any]:
-        # A copy, because the model may begin with an in-place operation.
-        logits = functional_call(model, parameters, (images.clone(),))
+        logits = forward.logits(model, images, parameters)
         value = cross_entropy(logits, labels).mean()
         return value, (logits, value)
 
@@ -93,7 +94,7 @@ def _map_chunks(
     labels: Tensor,
 ) -> Iterator[Any]:
     with torch.no_grad(), preserved_rng(images.device):
-        logits = model(images.flatten(0, -4)[:1].clone())
+        logits = forward.logits(model, images.flatten(0, -4)[:1])
     check_labels(labels.flatten(), logits.shape[1])
     per_sample = sum(p.numel() * p.element_size() for p in parameters.values())
     chunk = max(1, CHUNK_BYTES // per_sample)

@@ -1,0 +1,389 @@
+"""The config: one model a block, with the meaning, the default and the limits of every key.
+
+`validate` turns the merged dictionary that Snakemake holds into a `Study`, in which every key has a
+value. `workflow/schemas/config.schema.json` and `docs/config.md` are written from these models by
+`python -m gradval.study.write_schema`. Nothing heavy is imported: Snakemake asks at every start.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+
+from gradval.models.registry import ARCHITECTURES
+from gradval.study import checks
+from gradval.study.config_errors import ConfigError, explain
+from gradval.study.datasets import Dataset
+from gradval.study.fields import (
+    KEEP,
+    Block,
+    Count,
+    Distinct,
+    Flag,
+    Fraction,
+    Name,
+    Number,
+    Positive,
+    Privacy,
+    Seed,
+    Text,
+    as_truth,
+    as_whole,
+)
+from gradval.study.names import SCORES
+from gradval.study.recipes import Training
+
+
+class Grid(Block):
+    """The cross product that is trained and scored."""
+
+    datasets: Distinct[Name] = Field(min_length=1, description="keys of `datasets`")
+    models: Distinct[Name] = Field(min_length=1, description="keys of `models`")
+    privacy: Distinct[Privacy] = Field(min_length=1, description="`nonprivate`, or `eps<number>`")
+    seeds: Distinct[Seed] = Field(
+        min_length=1,
+        description="a seed fixes the initial weights for every privacy level of a model",
+    )
+
+
+class Model(Block):
+    """One model."""
+
+    architecture: Text = Field(
+        description=f"one of {', '.join(ARCHITECTURES)}, or your own as `package.module:function`"
+    )
+    width: Annotated[int, Field(ge=4), BeforeValidator(as_whole)] = Field(
+        default=64, description="channels of the first stage; 64 is full width"
+    )
+    groups: Count = Field(default=16, description="at most this many groups in a GroupNorm")
+    weight_standardisation: Flag = Field(
+        default=False, description="whether filters are centred and of norm one"
+    )
+    training: Training = Field(
+        default={}, description="merged over the general `training` and the data set's"
+    )
+
+    def options(self) -> dict[str, Any]:
+        """What defines the architecture: all that is stated but the training."""
+        return self.model_dump(exclude={"training"})
+
+
+def _auto_or_flag(value: Any) -> Any:
+    if value == "auto":
+        return value
+    try:
+        return as_truth(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not allowed; use auto, true or false") from None
+
+
+class PrivacyBlock(Block):
+    """Accounting and noise."""
+
+    accountants: Distinct[Literal["pld", "rdp", "prv"]] = Field(
+        default=["pld", "rdp"],
+        min_length=1,
+        description="the first solves for the noise and carries the claim, the others are stated "
+        "beside it; pld: tight, rdp: Renyi (both dp-accounting), prv: Opacus",
+    )
+    secret_noise: Annotated[Literal["auto"] | bool, BeforeValidator(_auto_or_flag)] = Field(
+        default="auto",
+        description="true: noise and sampling are drawn from the operating system's entropy, no "
+        "two runs are alike; false: they follow from the draw, so that a study can be repeated, "
+        "and nothing is promised; auto: false for sources that anybody can download (digits, "
+        "cifar10, cinic10), true for all others",
+    )
+
+
+def _auto_or_count(value: Any) -> Any:
+    if value == "auto":
+        return value
+    try:
+        count = as_whole(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not allowed; use auto, or a whole number above 0") from None
+    if count < 1:
+        raise ValueError(f"must be at least 1, but is {count}")
+    return count
+
+
+class Scores(Block):
+    """How samples are scored."""
+
+    names: Distinct[Text] = Field(
+        default=list(SCORES),
+        min_length=1,
+        description="scores of this package, and your own by import path, such as "
+        "`my_scores.saliency`",
+    )
+    options: dict[Name, dict[str, Any]] = Field(
+        default={}, description="options of single scores, by name; each declares its own"
+    )
+    normalisation: Literal["minmax", "zscore"] = Field(
+        default="minmax", description="per class: minmax to [0, 1] (the paper) or zscore"
+    )
+    batch_size: Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)] = Field(
+        default="auto",
+        description="samples at a time; auto: as many as fit. Does not change the scores",
+    )
+    free: Flag = Field(
+        default=False,
+        description="whether loss, gradient norm and VoG are also collected while training",
+    )
+
+
+class Selection(Block):
+    """How selections are made and compared."""
+
+    scale: Literal["normalised", "raw"] = Field(
+        default="normalised",
+        description="compare and prune by class-normalised (the paper) or raw scores",
+    )
+    k: Count = Field(default=25, description="size of a selection")
+    pearson_top: Annotated[int, Field(ge=3), BeforeValidator(as_whole)] = Field(
+        default=1000, description='the paper\'s "top 1000", which is 2% of CIFAR-10'
+    )
+    chance_draws: Annotated[int, Field(ge=20), BeforeValidator(as_whole)] = Field(
+        default=100, description="random selections from which chance levels are estimated"
+    )
+
+
+class Pruning(Block):
+    """Table 1: retraining on what the removal of a part of the training set left."""
+
+    dataset: Name = Field(description="nothing is pruned unless the grid has it")
+    model: Name = Field(description="nothing is pruned unless the grid has it")
+    privacy: Distinct[Privacy] = Field(
+        default=[], description="levels of `grid.privacy` for which it is done"
+    )
+    scores: Distinct[Name] = Field(
+        default=list(SCORES), min_length=1, description="by which samples are removed"
+    )
+    fraction: Fraction = Field(
+        default=0.25, description="share of the training set that is removed"
+    )
+    scope: Literal["global", "class"] = Field(
+        default="global", description="global, or class for the same share of every class"
+    )
+    selection: Distinct[Literal["raw", "released"]] = Field(
+        default=["raw"],
+        min_length=1,
+        description="scores that decide who is removed: raw (the paper; not private), or released "
+        "under differential privacy, whose epsilon is then composed with that of training",
+    )
+
+
+def _ascending(bounds: list[float]) -> list[float]:
+    low, high = bounds
+    if low >= high:
+        raise ValueError(f"{low:g} must be below {high:g}")
+    return bounds
+
+
+Bounds = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
+
+
+class Release(Block):
+    """Release of one score of every sample under differential privacy, see docs/privacy.md."""
+
+    share: Fraction = Field(
+        default=0.25, description="of the level's epsilon: a quarter is epsilon 1 at eps4"
+    )
+    bounds: dict[Name, Bounds] = Field(
+        default={},
+        description="public [low, high] to which a score is clipped, by score; never from private "
+        "data",
+    )
+
+
+class Audit(Block):
+    """An empirical lower bound on epsilon: `snakemake --cores all audit`."""
+
+    dataset: Name = Field(description="a key of `datasets`")
+    model: Name = Field(description="a key of `models`")
+    privacy: Distinct[Privacy] = Field(
+        min_length=1, description="levels with an epsilon; they need not be those of the grid"
+    )
+    canaries: Annotated[int, Field(ge=2, le=65534), BeforeValidator(as_whole)] = Field(
+        default=2000, description="samples that are each included by a fair coin"
+    )
+    guesses: Annotated[int, Field(ge=2, multiple_of=2), BeforeValidator(as_whole)] = Field(
+        default=400,
+        description="at the extremes, half in and half out; fix it before, do not tune it on "
+        "results",
+    )
+    confidence: Annotated[float, Field(ge=0.5, lt=1), KEEP] = Field(
+        default=0.95, description="that epsilon is not below the bound"
+    )
+
+    @model_validator(mode="after")
+    def _guesses_are_of_canaries(self) -> Self:
+        if self.guesses > self.canaries:
+            raise ValueError(
+                f"guesses: {self.guesses} is more than the {self.canaries} of audit.canaries"
+            )
+        return self
+
+
+class Cost(Block):
+    """What schedulers are asked for, and the estimate of a dry run."""
+
+    gpus: Annotated[Literal[0, 1], BeforeValidator(as_whole)] = Field(
+        default=1, description="of a job that trains or scores; 0 for clusters without"
+    )
+    gpu_speedup: Positive = Field(
+        default=100, description="one GPU against one core of src/gradval/study/costs.csv"
+    )
+    longest_minutes: Count = Field(
+        default=2880, description="the longest time limit that the cluster grants"
+    )
+
+
+class Substitutes(Block):
+    """What takes the place of the paper's data sets and models that the grid lacks.
+
+    What the grid has itself needs no substitute and gets none. `null` leaves an experiment out.
+    """
+
+    datasets: dict[Name, Name | None] = Field(
+        default={}, description="the paper's name: a key of `datasets`, or null"
+    )
+    models: dict[Name, Name | None] = Field(
+        default={}, description="the paper's name: a key of `models`, or null"
+    )
+    classes: dict[Text, Text | None] = Field(
+        default={}, description="the paper's class: one of the substitute data set, or null"
+    )
+
+
+class SideBlock(Block):
+    """One side of a comparison."""
+
+    model: Name = Field(description="a model of the grid")
+    privacy: Privacy = Field(description="a privacy level of the grid")
+    score: Name = Field(description="a score")
+
+
+class ComparisonBlock(Block):
+    """The selections of two settings or scores, compared over all seeds."""
+
+    dataset: Name = Field(description="a data set of the grid")
+    class_name: Text | None = Field(
+        default=None, alias="class", description="selections within this class; all by default"
+    )
+    end: Literal["largest", "smallest"] = Field(
+        default="largest", description="which scores are selected"
+    )
+    a: SideBlock = Field(description="one side")
+    b: SideBlock = Field(description="the other side")
+
+
+class FigureBlock(Block):
+    """What every figure states."""
+
+    title: Text = Field(description="its heading")
+
+    @property
+    def shown(self) -> list[str]:
+        """The comparisons that it shows."""
+        return []
+
+
+class RunFigure(FigureBlock):
+    """What a figure of one run shows."""
+
+    dataset: Name = Field(description="a data set of the grid")
+    model: Name = Field(description="a model of the grid")
+    privacy: Privacy = Field(description="a privacy level of the grid")
+    score: Name = Field(description="a score")
+
+
+class Distribution(RunFigure):
+    """The distribution of one score, with examples."""
+
+    kind: Literal["distribution"]
+
+
+class Extremes(RunFigure):
+    """The samples with the largest and the smallest scores."""
+
+    kind: Literal["extremes"]
+    class_name: Text | None = Field(
+        default=None, alias="class", description="within this class; all by default"
+    )
+
+
+class Pair(FigureBlock):
+    """Two selections side by side."""
+
+    kind: Literal["pair"]
+    comparison: Name = Field(description="a comparison")
+    show_classes: Flag = Field(default=False, description="whether classes are counted below")
+
+    @property
+    def shown(self) -> list[str]:
+        return [self.comparison]
+
+
+class Agreement(FigureBlock):
+    """The agreement of several comparisons."""
+
+    kind: Literal["agreement"]
+    comparisons: list[Name] = Field(min_length=1, description="comparisons")
+
+    @property
+    def shown(self) -> list[str]:
+        return self.comparisons
+
+
+AnyFigure = Annotated[
+    Distribution | Extremes | Pair | Agreement,
+    Field(discriminator="kind", description="by `kind`"),
+]
+
+
+class Study(Block):
+    """What is studied: the whole config."""
+
+    grid: Grid = Field(description="what is trained and scored")
+    datasets: dict[Name, Dataset] = Field(min_length=1, description="data sets by name")
+    models: dict[Name, Model] = Field(min_length=1, description="models by name")
+    training: Training = Field(
+        description="hyper-parameters, in blocks that are merged in this order: default, then "
+        "nonprivate or private, then the privacy level (eps1, ...); a data set's and then a "
+        "model's own `training` block of the same form is merged on top. What has no default must "
+        "be given by some block"
+    )
+    privacy: PrivacyBlock = Field(default=PrivacyBlock(), description="accounting and noise")
+    scores: Scores = Field(default=Scores(), description="how samples are scored")
+    selection: Selection = Field(default=Selection(), description="how selections are compared")
+    pruning: Pruning = Field(description="retraining on a part (Table 1)")
+    release: Release = Field(default=Release(), description="scores under differential privacy")
+    audit: Audit = Field(description="a lower bound on epsilon")
+    cost: Cost = Field(default=Cost(), description="what schedulers are asked for")
+    substitutes: Substitutes = Field(
+        default=Substitutes(), description="what takes the place of what the grid lacks"
+    )
+    comparisons: dict[Name, ComparisonBlock] = Field(
+        default={}, description="comparisons of one's own, in the names of this config"
+    )
+    figures: dict[Name, AnyFigure] = Field(
+        default={}, description="figures of one's own, in the names of this config"
+    )
+
+
+def validate(config: Mapping[str, Any]) -> Study:
+    """The study that a config asks for, every key with a value.
+
+    Args:
+        config: merged from all config files and the command line.
+
+    Raises:
+        ConfigError: one line that names the key, what is wrong, and what is allowed.
+    """
+    try:
+        study = Study.model_validate(config)
+    except ValidationError as error:
+        raise ConfigError(explain(error, config)) from None
+    checks.check(study)
+    return study
