@@ -251,7 +251,16 @@ def runs_inputs(wildcards):
         key: run_files(PRUNED, *(f"pruned/{removal}/{name}" for removal in REMOVALS))
         for key, name in parts.items()
     }
-    return inputs | {"first": run_files(PRUNED, "first/timing.json")}
+    return inputs | {
+        "first": run_files(PRUNED, "first/summary.json"),
+        "first_timing": run_files(PRUNED, "first/timing.json"),
+    }
+
+
+def levels_inputs(wildcards):
+    """All scores of every run on a data set."""
+    settings = [s for s in SETTINGS if s.dataset == wildcards.dataset]
+    return run_files(settings, *score_files("full", SCORES))
 
 
 def all_targets():

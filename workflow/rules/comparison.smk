@@ -15,10 +15,32 @@ rule compare_selections:
         runtime=short,
     params:
         comparison=lambda wildcards: COMPARISONS[wildcards.comparison].to_dict(),
-        seeds=SEEDS,
         selection=STUDY.selection.model_dump(),
         code=code_of("compare_selections"),
     message:
         "Comparing selections: {wildcards.comparison}"
     script:
         "../scripts/compare_selections.py"
+
+
+rule measure_levels:
+    input:
+        scores=levels_inputs,
+    output:
+        by_seed="results/levels/{dataset}.csv",
+        summary="results/levels/{dataset}_summary.csv",
+    log:
+        "logs/measure_levels/{dataset}.log",
+    benchmark:
+        "logs/measure_levels/{dataset}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
+    params:
+        code=code_of("measure_levels"),
+    message:
+        "Agreement of scores across privacy levels, draws and weights: {wildcards.dataset}"
+    script:
+        "../scripts/measure_levels.py"

@@ -19,6 +19,7 @@ rule collect_runs:
         mem_mb=data_memory,
         runtime=short,
     params:
+        fraction=STUDY.pruning.fraction,
         code=code_of("collect_runs"),
     message:
         "Collecting accuracies, times and ledgers of the {wildcards.kind} runs"
@@ -161,10 +162,11 @@ rule build_table1:
 
 rule build_scorecard:
     input:
-        **when(PRUNED, pruned="results/runs/pruned.csv"),
-        full="results/runs/full.csv",
+        **when(PRUNED, pruned=["results/runs/pruned.csv"]),
+        full=["results/runs/full.csv"],
         statistics=comparison_files(COMPARISONS, "statistics.csv"),
         selections=comparison_files(COMPARISONS, "selections.csv"),
+        levels=collect("results/levels/{dataset}.csv", dataset=STUDY.grid.datasets),
     output:
         csv="results/scorecard.csv",
         md="results/scorecard.md",
@@ -194,6 +196,34 @@ rule build_scorecard:
         "Building the scorecard"
     script:
         "../scripts/build_scorecard.py"
+
+
+rule keep_evidence:
+    input:
+        **when(PRUNED, pruned=["results/runs/pruned.csv"]),
+        full=["results/runs/full.csv"],
+        statistics=comparison_files(COMPARISONS, "statistics.csv"),
+        selections=comparison_files(COMPARISONS, "selections.csv"),
+        scores=run_files(SETTINGS, *score_files("full", SCORES)),
+    output:
+        folder=directory("results/kept"),
+    log:
+        "logs/keep_evidence.log",
+    benchmark:
+        "logs/keep_evidence.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
+    params:
+        comparisons=[comparison.to_dict() for comparison in COMPARISONS.values()],
+        runs=run_settings(STUDY, PAPER),
+        code=code_of("keep_evidence"),
+    message:
+        "Keeping the tables from which the scorecard can be computed again"
+    script:
+        "../scripts/keep_evidence.py"
 
 
 # Short names for what people ask for.

@@ -3,33 +3,22 @@
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
 from gradval.evidence import Evidence, RunSetting, build_scorecard, read_claims
+from gradval.evidence.files import read_csvs, read_tables
 from gradval.report.labels import labels_apart
 from gradval.report.scorecard import Ran, write_scorecard
 from gradval.runtime.jobs import job
 from gradval.study.experiments import Comparison
 
-
-def read_all(paths):
-    return pd.concat([pd.read_csv(path) for path in paths]) if paths else pd.DataFrame()
-
-
-def read_selections(paths):
-    # The file is named after the comparison's folder: results/comparisons/{comparison}/...
-    tables = [pd.read_csv(path).assign(comparison=path.split("/")[-2]) for path in paths]
-    return pd.concat(tables) if tables else pd.DataFrame()
-
-
 with job(snakemake.log[0]):
     files, output = snakemake.input, snakemake.output
-    evidence = Evidence(
-        statistics=read_all(files.statistics),
-        selections=read_selections(files.selections),
-        runs=pd.read_csv(files.pruned) if hasattr(files, "pruned") else pd.DataFrame(),
-        full=pd.read_csv(files.full),
+    tables = read_tables(
+        statistics=files.statistics,
+        selections=files.selections,
+        runs=files.get("pruned", []),
+        full=files.full,
     )
+    evidence = Evidence(**tables, levels=read_csvs(files.levels))
     compared = map(Comparison.from_dict, snakemake.params.comparisons)
     comparisons = {comparison.name: comparison for comparison in compared}
     context = {name: RunSetting.of(comparison) for name, comparison in comparisons.items()}

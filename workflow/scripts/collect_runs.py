@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gradval.evidence.runs import scoring_gradients
 from gradval.privacy.ledger import check
 from gradval.report.ledgers import TITLE, ledger_rows, ledger_table
 from gradval.report.tables import write_tables
@@ -14,8 +15,10 @@ from gradval.study.names import run_key
 with job(snakemake.log[0]):
     files = snakemake.input
     pruned = snakemake.wildcards.kind == "pruned"
-    first_seconds = {
-        tuple(run_key(path).values()): read_json(path)["training_seconds"]
+    # What the first phase spent counts for every run that goes on from it.
+    first = {
+        tuple(run_key(path).values()): read_json(path)
+        | read_json(Path(path).with_name("timing.json"))
         for path in (files.first if pruned else [])
     }
     rows, ledgers = [], []
@@ -26,9 +29,15 @@ with job(snakemake.log[0]):
         check(ledger, files.ledger[i])
         seconds = read_json(files.timing[i])["training_seconds"]
         row = {**key, **summary, "training_seconds": seconds}
+        row["training_gradients"] = summary["sample_gradients"]
+        scored = first[run] if pruned else summary
+        row["scoring_gradients"] = scoring_gradients(scored["samples"], scored["checkpoints"])
         if pruned:
             key["removal"] = row["removal"] = Path(path).parent.name
-            row["training_seconds"] += first_seconds[run]
+            row["fraction"] = snakemake.params.fraction
+            row["training_seconds"] += scored["training_seconds"]
+            row["training_gradients"] += scored["sample_gradients"]
+            row |= {"first_epochs": scored["epochs"], "second_epochs": summary["epochs"]}
             if ledger["private"]:
                 row["randomness"] = ledger["randomness"]
                 spent = {g["name"]: g["epsilon"][ledger["accountant"]] for g in ledger["groups"]}

@@ -74,6 +74,7 @@ def pair(files, shown, common):
     selections = pd.read_csv(files.selections[0], dtype={"id": str})
     seeds = sorted(selections["seed"].unique())
     first = selections[selections["seed"] == seeds[0]]
+    first = first[first["draw"] == first["draw"].min()]
     if len(seeds) > 1:
         text = f"Images: seed {seeds[0]}; table: {len(seeds)} seeds."
         common = {**common, "note": f"{text} {common['note']}".strip()}

@@ -1,106 +1,119 @@
-"""The claims table: every number and ordering that the paper prints, and how it is measured here.
+"""The claims table: all that the paper states about results, and the rule by which it is judged.
 
-One row is one claim. The columns id to value quote the paper; the others say how it is measured:
+One row is one claim. The columns id to value quote the paper; the others say how it is judged:
 
-- ``kind``: which procedure (`KINDS`);
-- ``source``: what it reads, separated by ``|``: comparisons; for ``table1`` the removal and the
-  privacy level, as ``loss/eps1``; for ``accuracy_gap`` two privacy levels (second minus first); for
-  ``train_accuracy`` and ``training_time`` removals; for ``scoring_time`` ``each`` (every run);
-- ``measure``: the statistic of a comparison, or the column of the runs;
+- ``kind``: which procedure measures it (`KINDS`);
+- ``source``: what it reads (`Claim.sources`), ``measure``: which quantity of it;
 - ``tolerance``: how far from the paper's number ours may be, in the unit of that number;
-- ``direction``: what the paper concludes, as a rule such as ``> chance`` (`Rule`).
+- ``reference``, ``side``, ``null``, ``quantifier``, ``unit``: the rule (`Rule`);
+- ``family``: the claims among which p-values are corrected by Holm; empty for a claim by itself.
 """
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from gradval.evidence.results import require_columns
+from gradval.evidence.results import IMAGE_STATISTICS, require_columns
 from gradval.selection import STATISTICS
+from gradval.study.experiments import COMPARISON_KINDS, ORDERING_ONLY
 
 PAPER_COLUMNS = (
     *("id", "section", "statement", "dataset", "model", "setting_a", "setting_b"),
     *("score_a", "score_b", "subset", "statistic", "value"),
 )
-MEASUREMENT_COLUMNS = ("kind", "source", "measure", "tolerance", "direction")
-ORDERING_ONLY = "ordering only"
-LEVELS = ("chance", "ceiling")
+RULE_COLUMNS = ("reference", "side", "null", "quantifier", "unit", "family")
+MEASUREMENT_COLUMNS = ("kind", "source", "measure", "tolerance", *RULE_COLUMNS)
 
 # What each kind can measure.
 KINDS: dict[str, tuple[str, ...]] = {
     "comparison": STATISTICS,
-    "ordering": STATISTICS,
     "dominant_class": ("dominant_class",),
-    "accuracy_gap": ("test_accuracy",),
-    "table1": ("test_accuracy",),
-    "train_accuracy": ("train_accuracy",),
-    "training_time": ("training_seconds",),
-    "scoring_time": ("scoring_seconds",),
+    "selected_images": IMAGE_STATISTICS,
+    "levels": ("overlap", "spearman"),
+    "accuracy": ("test_accuracy", "train_accuracy"),
+    "removal": ("test_accuracy", "train_accuracy"),
+    "saving": ("training_gradients", "all_gradients"),
+    "overhead": ("scoring_gradients",),
 }
-# Kinds whose sources are comparisons, kinds whose rule must name others, and kinds whose rule may.
-OF_COMPARISONS = ("comparison", "ordering", "dominant_class")
-RULED_BY_NAMES = ("ordering", "train_accuracy")
-MAY_NAME = ("comparison", "table1", *RULED_BY_NAMES)
+# References that are not names of comparisons, scores or removals, by kind.
+SPECIAL: dict[str, tuple[str, ...]] = {
+    "comparison": ("chance", "ceiling", "halfway", "reliability"),
+    "selected_images": ("other_side",),
+    "accuracy": ("previous_level",),
+    "removal": ("next", "previous_level"),
+}
+# Kinds whose references may be names of their own.
+NAMING = ("comparison", "levels", "removal")
+SIDES = ("above", "below", "equal")
+QUANTIFIERS = {
+    **{"every": "", "some": "in some case ", "mean": "on average "},
+    "every_level": "on average, at every ε, ",
+}
+# References in words, where they are not names.
+REFERENCES = {
+    "ceiling": "the ceiling",
+    "halfway": "the middle between chance and ceiling",
+    "other_side": "the other side",
+    "next": "the next score",
+    "previous_level": "the stricter level",
+}
+UNITS = ("seed", "sample", "count")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A direction: our value lies above or below something.
+    """What the paper concludes, as a test of a difference.
+
+    The difference is our value minus the reference, or our value itself without one. It shall lie
+    above or below the null, or (``equal``) within ±null.
 
     Attributes:
-        above: True for ``>``, False for ``<``.
-        number: the number to compare with, NaN if it is not one.
-        names: otherwise ``("chance",)``, ``("ceiling",)``, or other sources of the same kind
-            (comparisons, removals), each of which must be beaten.
+        references: ``chance``; ``ceiling``: what two runs of the same setting agree to, compared
+            like with like; ``halfway`` between these two; ``reliability``: our value is first
+            divided by what the reliability of both scores lets one expect; ``@measure``: another
+            statistic of the same comparison; ``next``: each source against the one behind it;
+            ``previous_level``: each privacy level against the stricter one before it; or names of
+            comparisons, scores or removals. Empty for the value itself.
+        side: ``above``, ``below`` or ``equal``.
+        null: the number, in the unit of the value.
+        quantifier: of several differences ``every`` one must hold, or ``some`` one, or their
+            ``mean``, or the mean at ``every_level`` of privacy.
+        unit: what is repeated: ``seed`` (initial weights; at least five are needed for a verdict),
+            ``sample`` (an exact test within each pair of runs), ``count`` (nothing: a number that
+            follows from the settings).
     """
 
-    above: bool
-    number: float = math.nan
-    names: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, text: str) -> "Rule":
-        """Parse ``> chance``, ``< 0.5``, ``> vog|plis`` and the like.
-
-        Raises:
-            ValueError: it is not such a rule.
-        """
-        match = re.fullmatch(r"([<>]) (\S+)", text)
-        if match is None:
-            raise ValueError(f"a direction reads like '> chance' or '< 0.5', got {text!r}")
-        above = match[1] == ">"
-        try:
-            return cls(above, number=float(match[2]))
-        except ValueError:
-            return cls(above, names=_split(match[2]))
-
-    @property
-    def level(self) -> str:
-        """``chance``, ``ceiling``, or nothing."""
-        return next((name for name in self.names if name in LEVELS), "")
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """The other sources that it refers to."""
-        return () if self.level else self.names
-
-    def in_words(self, label: Mapping[str, str]) -> str:
-        """As "above chance" or "below Loss and Gradient norm".
-
-        Args:
-            label: what each of `others` is called.
-        """
-        names = [label.get(name, name) for name in self.names]
-        target = {"ceiling": "the ceiling"}.get(self.level) or " and ".join(names)
-        return f"{'above' if self.above else 'below'} {target or f'{self.number:g}'}"
+    references: tuple[str, ...]
+    side: str
+    null: float
+    quantifier: str
+    unit: str
 
     def __str__(self) -> str:
-        target = "|".join(self.names) if self.names else f"{self.number:g}"
-        return f"{'>' if self.above else '<'} {target}"
+        return self.in_words({})
+
+    def in_words(self, label: Mapping[str, str]) -> str:
+        """As "above chance" or "every difference below Loss and Gradient norm".
+
+        Args:
+            label: what the references are called; by their names without it.
+        """
+        names = [REFERENCES.get(name) or label.get(name, name) for name in self.references]
+        target = " and ".join(name.removeprefix("@") for name in names)
+        which = QUANTIFIERS[self.quantifier]
+        if self.side == "equal":
+            return f"{which}equal to {target or '0'} within {self.null:g}"
+        # The reliability has corrected the value; what it is compared with is the number.
+        if self.references == ("reliability",):
+            return f"{which}{self.side} {self.null:g} when corrected for reliability"
+        number = f"{abs(self.null):g}" if self.null or not target else ""
+        if not target:
+            return f"{which}{self.side} {self.null:g}"
+        by = f" {'plus' if self.null > 0 else 'minus'} {number}" if number else ""
+        return f"{which}{self.side} {target}{by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +125,17 @@ class Claim:
         settings: the privacy levels of its sides, in the paper's words.
         scores: the scores of its sides.
         printed: the paper's value as text; `value` is its number, NaN if it is an ordering only.
-        kind, sources, measure: how it is measured.
+        kind: which procedure measures it.
+        sources: names separated by ``|``: comparisons; for ``selected_images`` comparisons with the
+            side, as ``fig7/a``; for ``levels`` scores; for ``accuracy`` privacy levels, from the
+            strictest; for ``removal``, ``saving`` and ``overhead`` removals or scores.
+        at: for ``removal`` and ``levels`` what follows the names behind ``/``: a privacy level, a
+            pair of them as ``nonprivate:eps4``, or ``each``; and the share that is removed if it
+            is not the paper's 0.25. Empty for other kinds.
+        measure: which quantity.
         tolerance: in the unit of the value, NaN for an ordering.
-        rule: what the paper concludes; None if only the number matters.
+        rule: what the paper concludes.
+        family: claims among which p-values are corrected.
     """
 
     id: str
@@ -129,16 +150,21 @@ class Claim:
     value: float
     kind: str
     sources: tuple[str, ...]
+    at: tuple[str, ...]
     measure: str
     tolerance: float
-    rule: Rule | None
+    rule: Rule
+    family: str
 
     @property
     def comparisons(self) -> tuple[str, ...]:
         """Names of all comparisons it needs, none for the kinds that read runs."""
-        if self.kind not in OF_COMPARISONS:
+        if self.kind not in COMPARISON_KINDS:
             return ()
-        return self.sources + (self.rule.others if self.rule else ())
+        sources = (name.split("/")[0] for name in self.sources)
+        special = SPECIAL.get(self.kind, ())
+        named = (r for r in self.rule.references if r not in special and not r.startswith("@"))
+        return tuple(dict.fromkeys((*sources, *named)))
 
 
 def read_claims(path: str | Path) -> pd.DataFrame:
@@ -171,6 +197,11 @@ def parse_claims(claims: pd.DataFrame) -> list[Claim]:
 
 def _parse(row: pd.Series) -> Claim:
     try:
+        sources, *at = (
+            (row["source"], "")
+            if row["kind"] not in ("removal", "levels")
+            else row["source"].split("/")
+        )
         claim = Claim(
             **{name: row[name] for name in ("id", "section", "statement", "dataset", "model")},
             settings=tuple(s for s in (row["setting_a"], row["setting_b"]) if s),
@@ -179,10 +210,18 @@ def _parse(row: pd.Series) -> Claim:
             printed=row["value"],
             value=math.nan if row["value"] == ORDERING_ONLY else _number(row["value"], "value"),
             kind=row["kind"],
-            sources=_split(row["source"]),
+            sources=_split(sources),
+            at=tuple(part for part in at if part),
             measure=row["measure"],
             tolerance=_number(row["tolerance"], "tolerance") if row["tolerance"] else math.nan,
-            rule=Rule.parse(row["direction"]) if row["direction"] else None,
+            rule=Rule(
+                references=_split(row["reference"]) if row["reference"] else (),
+                side=row["side"],
+                null=_number(row["null"], "null"),
+                quantifier=row["quantifier"],
+                unit=row["unit"],
+            ),
+            family=row["family"],
         )
         _check(claim)
     except ValueError as error:
@@ -192,39 +231,52 @@ def _parse(row: pd.Series) -> Claim:
 
 def _check(claim: Claim) -> None:
     """Refuse what no procedure could measure."""
-    if claim.kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {claim.kind!r}")
-    if claim.measure not in KINDS[claim.kind]:
-        allowed = ", ".join(KINDS[claim.kind])
-        raise ValueError(f"measure must be one of {allowed}, got {claim.measure!r}")
+    _one_of("kind", claim.kind, tuple(KINDS))
+    _one_of("measure", claim.measure, KINDS[claim.kind])
     if not all(claim.sources):
         raise ValueError("source must not be empty")
-    _check_sources(claim)
-    if math.isnan(claim.value) and claim.rule is None:
-        raise ValueError("an ordering needs a direction")
+    if claim.kind in ("removal", "levels") and not 1 <= len(claim.at) <= 2:
+        raise ValueError("source must be names and a privacy level, as loss|vog/eps1 or vog/each")
+    if claim.kind == "accuracy" and len(claim.sources) < 2:
+        raise ValueError("source must be at least two privacy levels, as eps1|eps8")
+    if claim.kind == "selected_images" and not all(
+        name.endswith(("/a", "/b")) for name in claim.sources
+    ):
+        raise ValueError("source must be a comparison and a side, as fig7/a")
     if not math.isnan(claim.value) and not claim.tolerance >= 0:
         raise ValueError("a number needs a tolerance of at least 0")
-    if claim.rule is not None:
-        _check_rule(claim.kind, claim.rule)
+    _check_rule(claim.kind, claim.measure, claim.rule)
 
 
-def _check_sources(claim: Claim) -> None:
-    n = len(claim.sources)
-    if claim.kind in ("comparison", "dominant_class") and n != 1:
-        raise ValueError(f"source must be one comparison, got {n}")
-    if claim.kind == "accuracy_gap" and n != 2:
-        raise ValueError(f"source must be two privacy levels, as eps1|eps8, got {n}")
-    if claim.kind == "table1" and (n != 1 or claim.sources[0].count("/") != 1):
-        raise ValueError("source must be a removal and a privacy level, as loss/eps1")
+def _check_rule(kind: str, measure: str, rule: Rule) -> None:
+    _one_of("side", rule.side, SIDES)
+    _one_of("quantifier", rule.quantifier, tuple(QUANTIFIERS))
+    _one_of("unit", rule.unit, UNITS)
+    if rule.side == "equal" and not rule.null > 0:
+        raise ValueError("the null of an equality is the largest difference, above 0")
+    special = [name for name in rule.references if name in SPECIAL.get(kind, ())]
+    if special and len(rule.references) > 1:
+        raise ValueError(f"the reference {special[0]} stands alone")
+    if rule.references and not special and kind not in NAMING:
+        allowed = ", ".join(SPECIAL.get(kind, ())) or "empty"
+        raise ValueError(f"the reference of the kind {kind} must be {allowed}")
+    others = [name for name in rule.references if name.startswith("@")]
+    if any(name[1:] not in KINDS[kind] for name in others):
+        raise ValueError(f"reference: {others[0]} is not a measure of the kind {kind}")
+    if rule.unit == "sample" and (measure, rule.side, rule.references) != (
+        *("overlap", "above"),
+        ("chance",),
+    ):
+        raise ValueError("only an overlap above chance has an exact test over samples")
+    if (rule.unit == "count") != (kind in ("saving", "overhead")):
+        raise ValueError("the unit is count for the kinds saving and overhead, and no other")
+    if rule.quantifier == "every_level" and kind != "removal":
+        raise ValueError("every_level is for the kind removal")
 
 
-def _check_rule(kind: str, rule: Rule) -> None:
-    if rule.level and (kind != "comparison" or len(rule.names) > 1):
-        raise ValueError(f"only a comparison has a {rule.level} level to compare with, alone")
-    if kind in RULED_BY_NAMES and not rule.others:
-        raise ValueError(f"the direction of the kind {kind} must name what to compare with")
-    if kind not in MAY_NAME and rule.names:
-        raise ValueError(f"the direction of the kind {kind} must be relative to a number")
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
 
 
 def _number(text: str, name: str) -> float:

@@ -70,25 +70,6 @@ def paired_difference(a: pd.Series, b: pd.Series) -> Summary:
     """Summarise a - b over the seeds that both have.
 
     Args:
-        a, b: one value a seed, indexed by seed (`by_seed`).
+        a, b: one value a seed, indexed by seed.
     """
     return summarise(a - b)  # pandas aligns the seeds: NaN where only one side has one
-
-
-def by_seed(frame: pd.DataFrame, column: str, what: str, seed: str = "seed") -> pd.Series:
-    """One value a seed, indexed by seed.
-
-    Args:
-        frame: rows that differ in their seed.
-        column: the column with the values.
-        what: what the rows are, for the message.
-        seed: the column with the seeds.
-
-    Raises:
-        ValueError: a seed occurs twice.
-    """
-    series = frame.set_index(seed)[column].astype(float)
-    if not series.index.is_unique:
-        twice = series.index[series.index.duplicated()][0]
-        raise ValueError(f"{what}: each seed must occur once, but seed {twice} occurs twice")
-    return series

@@ -1,5 +1,6 @@
 """The results of a study as plain frames, and what was run for a claim."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
@@ -7,22 +8,49 @@ import pandas as pd
 
 from gradval.study.experiments import Comparison, substitutes_text
 
-STATISTICS_KEY = ("comparison", "pairing", "seed_a", "seed_b", "statistic")
-FULL_KEY = ("dataset", "model", "privacy", "seed")
-RUNS_KEY = (*FULL_KEY, "removal")
+STATISTICS_KEY = (*("comparison", "pairing", "seed_a", "draw_a", "seed_b", "draw_b", "statistic"),)
+FULL_KEY = ("dataset", "model", "privacy", "seed", "draw")
+RUNS_KEY = (*FULL_KEY, "removal", "fraction")
+LEVELS_KEY = (
+    *("dataset", "model", "score", "statistic", "k"),
+    *("privacy_a", "privacy_b", "quantity", "seed"),
+)
+# Of a selected image, each as its rank among the images of its class, in [0, 1].
+IMAGE_STATISTICS = ("contrast", "detail", "distance")
 # What identifies a row, and what else each frame must hold.
 KEYS: Mapping[str, tuple[str, ...]] = {
     "statistics": STATISTICS_KEY,
     "selections": (),
     "runs": RUNS_KEY,
     "full": FULL_KEY,
+    "levels": LEVELS_KEY,
 }
 ACCURACIES = ("train_accuracy", "test_accuracy")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "statistics": (*STATISTICS_KEY, "value", "chance"),
-    "selections": ("comparison", "seed", "side", "label"),
-    "runs": (*RUNS_KEY, *ACCURACIES, "training_seconds"),
-    "full": (*FULL_KEY, *ACCURACIES, "training_seconds", "scoring_seconds"),
+    "selections": ("comparison", "seed", "draw", "side", "label"),
+    "runs": (*RUNS_KEY, *ACCURACIES),
+    "full": (*FULL_KEY, *ACCURACIES),
+    "levels": (*LEVELS_KEY, "value", "chance"),
+}
+# The share that Table 1 of the paper removes.
+PAPER_FRACTION = 0.25
+# Columns that may be missing, and what they are then.
+DEFAULTS: Mapping[str, Mapping[str, float]] = {
+    "statistics": {
+        **{"draw_a": 0, "draw_b": 0},
+        **dict.fromkeys(("chance_p", "exact_low", "exact_high"), math.nan),
+    },
+    "selections": {"draw": 0} | dict.fromkeys(IMAGE_STATISTICS, math.nan),
+    "runs": {
+        **{"draw": 0, "fraction": PAPER_FRACTION},
+        **dict.fromkeys(("training_gradients", "scoring_gradients"), math.nan),
+    },
+    "full": {
+        "draw": 0,
+        **dict.fromkeys(("training_gradients", "scoring_gradients"), math.nan),
+    },
+    "levels": {},
 }
 
 
@@ -30,16 +58,22 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 class Evidence:
     """The results of a study, any of which may be empty.
 
+    A *seed* is the initial weights, a *draw* the sampling and noise; a missing draw is 0.
+
     Attributes:
-        statistics: of comparisons, one row a pairing, pair of seeds and statistic; columns
-            comparison, pairing, seed_a, seed_b, statistic, value, chance. Pairings are
-            ``same seed``, ``other seed``, ``ceiling a`` and ``ceiling b``.
-        selections: of comparisons, one row a selected sample; columns comparison, seed, side
-            (a or b), label.
-        runs: pruned runs; columns dataset, model, privacy, seed, removal, train_accuracy (on the
-            kept samples) and test_accuracy in [0, 1], training_seconds of both phases together.
-        full: runs on all data; columns dataset, model, privacy, seed, train_accuracy,
-            test_accuracy, training_seconds, scoring_seconds.
+        statistics: of comparisons, one row a pair of runs and statistic (`STATISTICS_KEY`), with
+            value and chance, and for overlaps chance_p, exact_low and exact_high: the exact test
+            (`gradval.selection.overlaps`). Pairings are those of `gradval.selection.agreement`.
+        selections: of comparisons, one row a selected sample; columns comparison, seed, draw, side
+            (a or b), label, and optionally `IMAGE_STATISTICS`.
+        runs: pruned runs (`RUNS_KEY`; fraction is the share removed), with train_accuracy (on the
+            kept samples) and test_accuracy in [0, 1], and optionally training_gradients of both
+            phases and scoring_gradients of the first.
+        full: runs on all data (`FULL_KEY`), with the same.
+        levels: agreement across privacy levels, one value a seed
+            (`gradval.evidence.levels.levels_by_seed`).
+
+    Gradients count the samples of which a forward and backward is taken.
 
     Raises:
         ValueError: as in `checked`.
@@ -49,6 +83,7 @@ class Evidence:
     selections: pd.DataFrame = field(default_factory=pd.DataFrame)
     runs: pd.DataFrame = field(default_factory=pd.DataFrame)
     full: pd.DataFrame = field(default_factory=pd.DataFrame)
+    levels: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __post_init__(self) -> None:
         for part in fields(self):
@@ -56,17 +91,18 @@ class Evidence:
 
 
 def checked(frame: pd.DataFrame, part: str) -> pd.DataFrame:
-    """Check one part of the evidence; an empty frame gets the columns it lacks.
+    """Check one part of the evidence, and add the columns that may be missing.
 
     Args:
         frame: as described by `Evidence`.
-        part: ``statistics``, ``selections``, ``runs`` or ``full``.
+        part: the name of an attribute of it.
 
     Raises:
         ValueError: a column is missing, a row occurs twice, or an accuracy is not in [0, 1].
     """
     if frame.empty:
-        return pd.DataFrame(columns=list(COLUMNS[part]))
+        return pd.DataFrame(columns=list(dict.fromkeys((*COLUMNS[part], *DEFAULTS[part]))))
+    frame = frame.assign(**{k: v for k, v in DEFAULTS[part].items() if k not in frame})
     require_columns(frame, COLUMNS[part], part)
     key = list(KEYS[part])
     if key and frame.duplicated(key).any():

@@ -5,12 +5,13 @@ controls, random removal and no removal, the spread over seeds, and differences 
 that are paired by seed. `gradval.report.table1` puts it on paper.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from gradval.evidence.claims import parse_claims
-from gradval.evidence.intervals import by_seed, paired_difference, summarise
+from gradval.evidence.intervals import paired_difference, summarise
 from gradval.evidence.results import checked
 from gradval.study.names import privacy_order, score_order
 
@@ -41,7 +42,7 @@ def table1(runs: pd.DataFrame) -> pd.DataFrame:
         ValueError: there is no run, they are of several data sets or models, one occurs twice, a
             column is missing, an accuracy is not in [0, 1], or a privacy level is unknown.
     """
-    checked(runs, "runs")
+    runs = checked(runs, "runs")
     if runs.empty:
         raise ValueError("Table 1 needs at least one pruned run, got none")
     settings = runs[["dataset", "model"]].drop_duplicates()
@@ -60,7 +61,7 @@ def _level(runs: pd.DataFrame, privacy: str) -> Iterator[dict[str, str | float]]
     """The rows of one privacy level."""
 
     def column(name: str, removal: str) -> pd.Series:
-        return by_seed(runs[runs["removal"] == removal], name, f"{removal} at {privacy}")
+        return runs[runs["removal"] == removal].groupby("seed")[name].mean().astype(float)
 
     random = 100 * column("test_accuracy", "random")
     whole = column("training_seconds", "none")
@@ -93,6 +94,8 @@ def _is_seeded(runs: pd.DataFrame, removal: str) -> bool:
 
 def paper_table1(claims: pd.DataFrame) -> dict[tuple[str, str], float]:
     """The paper's own values from a claims table: (privacy, removal) -> test accuracy in %."""
-    sources = {claim: claim.sources[0] for claim in parse_claims(claims) if claim.kind == "table1"}
-    cells = {claim: source.split("/") for claim, source in sources.items()}
-    return {(privacy, removal): claim.value for claim, (removal, privacy) in cells.items()}
+    return {
+        (claim.at[0], claim.sources[0]): claim.value
+        for claim in parse_claims(claims)
+        if claim.kind == "removal" and not math.isnan(claim.value)
+    }

@@ -9,16 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from gradval.evidence.verdict import (
-    NOT_REPRODUCED,
-    NOT_RUN,
-    NUMBER_COLUMNS,
-    REPRODUCED,
-    SAME_DIRECTION,
-    SUBSTITUTE,
-    TEXT_COLUMNS,
-    summarise_verdicts,
-)
+from gradval.evidence.margins import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED
+from gradval.evidence.scale import EXACT, REDUCED, SUBSTITUTE
+from gradval.evidence.verdict import NUMBER_COLUMNS, TEXT_COLUMNS, summarise_verdicts
 from gradval.report.labels import (
     against,
     any_label,
@@ -31,28 +24,35 @@ from gradval.study.experiments import Comparison
 TITLE = "Scorecard"
 # A sign beside each verdict, so that no reader depends on colour.
 LOOKS: Mapping[str, tuple[str, Tone]] = {
-    REPRODUCED: ("✓", "good"),
-    SAME_DIRECTION: ("≈", "fair"),
-    NOT_REPRODUCED: ("✗", "poor"),
+    SUPPORTED: ("✓", "good"),
+    REFUTED: ("✗", "poor"),
+    UNDECIDED: ("?", "fair"),
     NOT_RUN: ("–", "none"),
 }
 MEANINGS = {
-    REPRODUCED: "the direction holds, and the paper's number lies in our 95% interval or within "
-    "the claim's tolerance of our mean; an ordering holds",
-    SAME_DIRECTION: "what the paper concludes from its number holds, but the number differs",
-    NOT_REPRODUCED: "what the paper concludes does not hold",
+    SUPPORTED: "what the paper states holds: the 95% interval of the margin lies above zero, also "
+    "once corrected for the claims of its family (Holm), with at least five seeds or, of an "
+    "overlap, by an exact test",
+    REFUTED: "as surely, the contrary holds",
+    UNDECIDED: "the results settle neither",
     NOT_RUN: "this config does not produce the evidence to judge the claim",
-    SUBSTITUTE.strip(): "another data set, model or class took the place of the paper's, so "
-    "the number itself cannot be reproduced, only the direction",
+    "Number": "yes if our interval lies within the claim's tolerance of the paper's number, no if "
+    "outside; empty where there is no number, or where substitutes were run",
+    "Scale": f"{EXACT}: as in the paper; {REDUCED}: fewer or smaller images, a narrower network or "
+    f"fewer epochs, as stated; {SUBSTITUTE}: another data set, model, class or privacy level, in a "
+    "dashed frame",
 }
 LEVELS = (
-    "Chance is the same statistic for random selections, the ceiling that for the same setting "
-    "under two seeds. The two runs of a comparison share their seed; for an ordering, ours is the "
-    "smallest margin by which it holds."
+    "The margin says how far the claim holds: for something to lie above another, the difference; "
+    "for two things to be equal, the distance inside the tolerance. Chance is the same statistic "
+    "for random selections. The ceilings are what two runs of one setting have in common: with the "
+    "same initial weights and another draw of sampling and noise, and with other initial weights. "
+    "The two runs of a comparison share their initial weights where they are of one model."
 )
 KINDS: Mapping[str, Kind] = {
-    **dict.fromkeys(("Claims", "Paper", "Ours", "Seeds", "Chance", "Ceiling"), "number"),
-    "95% interval": "interval",
+    **dict.fromkeys(("Claims", "Paper", "Ours", "Seeds", "Chance"), "number"),
+    **dict.fromkeys(("Draw ceiling", "Seed ceiling", "p (Holm)"), "number"),
+    **dict.fromkeys(("95% interval", "Margin"), "interval"),
     **dict.fromkeys(("Claim", "Found"), "prose"),
 }
 # The words of the claims table for what it compares, in print.
@@ -132,28 +132,33 @@ def write_scorecard(
     write_tables(paths, tables, title=TITLE, data=scorecard)
 
 
-def verdict_cell(verdict: str) -> Cell:
+def verdict_cell(verdict: str, scale: str = "") -> Cell:
     """A verdict with its sign and colour; a dashed frame where a substitute was run."""
-    sign, tone = LOOKS[verdict.removesuffix(SUBSTITUTE)]
-    return Cell(verdict, sign=sign, tone=tone, dashed=verdict.endswith(SUBSTITUTE))
+    sign, tone = LOOKS[verdict]
+    return Cell(verdict, sign=sign, tone=tone, dashed=scale == SUBSTITUTE)
 
 
 def _row(row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran) -> dict[str, str | Cell]:
-    interval = "" if math.isnan(row["low"]) else f"[{_number(row['low'])}, {_number(row['high'])}]"
     place = "section " + row["section"].replace("Fig.", "Figure ").replace("/", ", ")
     setting = _paper_setting(row, claim)
+    margin_interval = _interval(row["margin_low"], row["margin_high"])
     return {
         "Claim": Cell(
             _prose(row["statement"]), detail=f"{place}: {setting}; {row['id']}", anchor=row["id"]
         ),
-        "Verdict": verdict_cell(row["verdict"]),
+        "Verdict": verdict_cell(row["verdict"], row["scale"]),
+        "Number": row["number_matches"],
+        "Scale": Cell(row["scale"], detail=_scale(row)),
         "Statistic": STATISTICS.get(row["statistic"], row["statistic"]),
         "Paper": row["paper"],
         "Ours": _number(row["ours"]),
-        "95% interval": interval,
+        "95% interval": _interval(row["low"], row["high"]),
         "Seeds": f"{row['n']:.0f}" if row["n"] else "",
+        "Margin": f"{_number(row['margin'])} {margin_interval}".strip(),
+        "p (Holm)": _p(row["p_adjusted"]),
         "Chance": _number(row["chance"]),
-        "Ceiling": _number(row["ceiling"]),
+        "Draw ceiling": _number(row["draw_ceiling"]),
+        "Seed ceiling": _number(row["seed_ceiling"]),
         "Found": Cell(_prose(row["reading"]), detail=_own_setting(row, claim, ran)),
     }
 
@@ -212,6 +217,21 @@ def _records(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
     numbers = scorecard[list(NUMBER_COLUMNS)].astype(float)
     records = pd.concat([texts, numbers], axis=1).to_dict("records")
     return [{str(name): value for name, value in record.items()} for record in records]
+
+
+def _scale(row: Mapping[str, Any]) -> str:
+    """What differs from the paper; substitutes are named beside the setting that was run."""
+    return "" if row["scale"] == SUBSTITUTE else str(row["sizes"])
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return ""
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _number(value: float) -> str:

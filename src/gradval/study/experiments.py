@@ -16,6 +16,10 @@ from gradval.study.names import Setting, epsilon_of, recipe_blocks
 if TYPE_CHECKING:
     from gradval.study.config import Study
 
+# Kinds of claims that are about comparisons, and what stands in the place of a number that the
+# paper does not print.
+COMPARISON_KINDS = ("comparison", "dominant_class", "selected_images")
+ORDERING_ONLY = "ordering only"
 # Kinds of figures that show one run; the others show comparisons.
 RUN_FIGURES = ("distribution", "extremes")
 # Sources whose images anybody can download: seeded noise gives nothing away.

@@ -18,6 +18,8 @@ from pydantic import Field, ValidationError
 from gradval.study.config import AnyFigure, ComparisonBlock, Study
 from gradval.study.config_errors import ConfigError, check_repeated_keys, explain
 from gradval.study.experiments import (
+    COMPARISON_KINDS,
+    ORDERING_ONLY,
     Comparison,
     Experiments,
     Figure,
@@ -26,13 +28,13 @@ from gradval.study.experiments import (
     substitutes_text,
 )
 from gradval.study.fields import Block, Distinct, Name, Privacy
-from gradval.study.names import privacy_from_print
+from gradval.study.names import NON_PRIVATE, privacy_from_print
 
 EXPERIMENTS_FILE, CLAIMS_FILE = "experiments.yaml", "claims.csv"
-# Kinds of claims that read comparisons; others read runs, some of them those of Table 1.
-COMPARISON_KINDS = ("comparison", "ordering", "dominant_class")
-TABLE1_KINDS = ("table1", "train_accuracy", "training_time")
-LEVELS = ("chance", "ceiling")
+# Kinds of claims that read the runs of Table 1.
+TABLE1_KINDS = ("removal", "saving")
+# What the rule of a claim about comparisons names that is no comparison; so does `@measure`.
+REFERENCES = ("chance", "ceiling", "halfway", "reliability", "other_side", "")
 EACH = "each"  # the paper's word for all data sets, models, levels or scores
 
 Claim = Mapping[str, str]
@@ -73,7 +75,9 @@ class Paper(Experiments):
         return {
             claim["measure"]: float(claim["value"])
             for claim in self.claims
-            if claim["kind"] == "comparison" and names == [claim["source"]]
+            if claim["kind"] == "comparison"
+            and names == [claim["source"]]
+            and claim["value"] != ORDERING_ONLY
         }
 
 
@@ -129,17 +133,20 @@ def differences(claim: Claim, paper: Paper) -> Iterator[str]:
 
 
 def _of_comparisons(claim: Claim, paper: Paper) -> Iterator[str]:
-    for name in (*claim["source"].split("|"), *_others(claim)):
+    # A source may name the side that it is about, as in fig7/a.
+    sources = [source.partition("/")[0] for source in claim["source"].split("|")]
+    for name in (*sources, *_others(claim)):
         if name not in paper.comparisons:
             yield f"{EXPERIMENTS_FILE} has no comparison {name!r}"
             return
-    for name in claim["source"].split("|"):
+    for name in sources:
         where = f"comparisons.{name}"
         yield from _differing(_comparison_facts(claim, paper.comparisons[name]), where)
 
 
 def _comparison_facts(claim: Claim, comparison: Comparison) -> Iterator[Fact]:
-    yield Fact("dataset", claim["dataset"], comparison.dataset)
+    # The first is that of the sources, the second that of what the rule compares them with.
+    yield Fact("dataset", claim["dataset"].split("|")[0], comparison.dataset)
     models = claim["model"].split("|")
     for side, model in (("a", models[0]), ("b", models[-1])):
         part = getattr(comparison, side)
@@ -168,13 +175,15 @@ def _subset(text: str) -> tuple[str, str]:
 
 
 def _of_table1(claim: Claim, paper: Paper) -> Iterator[str]:
-    """A cell: its source is a removal and a privacy level, as loss/eps1."""
+    """Its source is removals, a privacy level (or each, all), perhaps a share: loss/eps1."""
     yield from _of_pruned_runs(claim, paper)
-    score, _, level = claim["source"].partition("/")
+    score, level = claim["source"].split("/")[:2]
     facts = [Fact("score_a", claim["score_a"], score)]
     facts.append(Fact("setting_a", _level(claim["setting_a"]), level))
     yield from _differing(facts, f"the source {claim['source']}")
-    if paper.table1 is not None and level not in paper.table1.privacy:
+    # Of non-private training the paper speaks beside its table.
+    known = (EACH, "all", NON_PRIVATE)
+    if paper.table1 is not None and level not in (*paper.table1.privacy, *known):
         yield f"table1.privacy of {EXPERIMENTS_FILE} has no {level}"
 
 
@@ -186,14 +195,13 @@ def _of_pruned_runs(claim: Claim, paper: Paper) -> Iterator[str]:
         Fact("model", claim["model"], paper.table1.model),
     ]
     yield from _differing(facts, "table1")
-    for source in claim["source"].split("|"):
-        score = source.partition("/")[0]
+    for score in claim["source"].partition("/")[0].split("|"):
         if score not in paper.table1.scores:
             yield f"table1.scores of {EXPERIMENTS_FILE} has no {score}"
 
 
 def _of_accuracy_gap(claim: Claim, paper: Paper) -> Iterator[str]:
-    """Its source is the two privacy levels, as eps1|eps8."""
+    """Its source is two privacy levels, as eps1|eps8."""
     levels = claim["source"].split("|")
     facts = [
         Fact(f"setting_{side}", _level(claim[f"setting_{side}"]), level)
@@ -205,10 +213,9 @@ def _of_accuracy_gap(claim: Claim, paper: Paper) -> Iterator[str]:
 Check = Callable[[Claim, Paper], Iterator[str]]
 COMPARISON_CHECK: Check = _of_comparisons
 RUN_CHECKS: Mapping[str, Check] = {
-    "table1": _of_table1,
-    "train_accuracy": _of_pruned_runs,
-    "training_time": _of_pruned_runs,
-    "accuracy_gap": _of_accuracy_gap,
+    "removal": _of_table1,
+    "saving": _of_pruned_runs,
+    "accuracy": _of_accuracy_gap,
 }
 
 
@@ -220,9 +227,9 @@ def _differing(facts: Iterator[Fact] | list[Fact], where: str) -> Iterator[str]:
 
 
 def _others(claim: Claim) -> list[str]:
-    """The comparisons that a claim's direction names, as in `> dp-loss|dp-grad_norm`."""
-    names = claim["direction"].partition(" ")[2].split("|")
-    return [name for name in names if name not in (*LEVELS, "") and not _is_number(name)]
+    """The comparisons that the rule of a claim names as its reference."""
+    names = claim["reference"].split("|")
+    return [name for name in names if name not in REFERENCES and not name.startswith("@")]
 
 
 def _level(text: str) -> str:
@@ -230,14 +237,6 @@ def _level(text: str) -> str:
         return privacy_from_print(text)
     except ValueError:
         return text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 # --- What is run for claims about runs -----------------------------------------------------------

@@ -161,7 +161,13 @@ def train_run(
         description=stream if progress else None,
     )
     result = trainer.run()
-    _write(result, phase, recipe, files, parameter_count(model))
+    sizes = {
+        "parameters": parameter_count(model),
+        "width": model_options.get("width"),
+        "image_size": store.train.images.shape[-1],
+        "test_samples": len(store.test),
+    }
+    _write(result, phase, recipe, files, sizes)
     # The steps that were executed, not those that were planned.
     write_events(files.events, events(replace(phase, steps=result.steps)))
     train = store.train if kept is None else store.train.subset(kept)
@@ -186,7 +192,7 @@ def _write(
     phase: PhasePlan,
     recipe: Recipe,
     files: RunFiles,
-    parameters: int,
+    sizes: Mapping[str, int | None],
 ) -> None:
     save_weights(result.weights, files.weights)
     if files.checkpoints is not None:
@@ -200,7 +206,13 @@ def _write(
             "test_accuracy": result.test_accuracy,
             "steps": result.steps,
             "samples": phase.samples,
-            "parameters": parameters,
+            # Expected, which is what an epoch means here; each view of a sample has its gradient.
+            "epochs": result.steps * phase.sampling_rate,
+            "sample_gradients": round(
+                result.steps * phase.expected_batch_size * recipe.multiplicity
+            ),
+            "checkpoints": len(result.checkpoints),
+            **sizes,
             "clipping": None if phase.noise_multiplier is None else recipe.clipping,
         },
     )

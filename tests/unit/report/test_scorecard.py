@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,7 @@ from html_text import Page
 
 from gradval.evidence import (
     NOT_RUN,
-    SAME_DIRECTION,
-    SUBSTITUTE,
+    UNDECIDED,
     VERDICTS,
     Evidence,
     RunSetting,
@@ -49,18 +49,23 @@ COMPARISONS = {
 RAN = Ran(COMPARISONS, k=25, pearson_top=1440)
 
 
-def statistics(comparison: str, measure: str, values: Sequence[float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "comparison": comparison,
-            "pairing": "same seed",
-            "seed_a": range(len(values)),
-            "seed_b": range(len(values)),
-            "statistic": measure,
-            "value": values,
-            "chance": 0.31,
-        }
-    )
+def statistics(
+    comparison: str,
+    measure: str,
+    values: Sequence[float],
+    pairing: str = "same seed",
+    **changes: Any,
+) -> pd.DataFrame:
+    plain = {
+        "comparison": comparison,
+        "pairing": pairing,
+        "seed_a": range(len(values)),
+        "seed_b": range(len(values)),
+        "statistic": measure,
+        "value": values,
+        "chance": 0.31,
+    }
+    return pd.DataFrame({**plain, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,8 @@ def scorecard(claims: pd.DataFrame) -> pd.DataFrame:
     """Some claims measured, by substitutes; the others not run."""
     parts = [
         statistics("fig2", "ssim_matched", [0.5, 0.9]),
+        statistics("fig2", "ssim_matched", [0.7], "other seed", seed_b=1),
+        *(statistics("fig2", "ssim_matched", [0.72], f"ceiling {s}", seed_b=1) for s in "ab"),
         statistics("dp-loss", "pearson_top_a", [0.1, -0.3]),
         *(statistics(f"dp-{n}", "overlap", [9.0, 8.0]) for n in ("vog", "plis")),
         *(statistics(f"dp-{n}", "overlap", [3.0, 4.0]) for n in ("loss", "grad_norm")),
@@ -105,9 +112,11 @@ def test_a_claim_in_words(rows: pd.DataFrame) -> None:
         "VoG, ResNet-9 against ResNet-18, ε = 4, digits, class <2>, 25 largest "
         "(substitute: digits for CIFAR-10; <2> for bird)"
     )
-    numbers = row[["Statistic", "Paper", "Ours", "95% interval", "Seeds", "Chance", "Ceiling"]]
+    numbers = row[["Statistic", "Paper", "Ours", "95% interval", "Seeds", "Chance", "Draw ceiling"]]
     assert numbers.tolist() == ["SSIM", "0.552", "0.70", "[−1.84, 3.24]", "2", "0.31", ""]
-    assert str(row["Verdict"]) == f"≈ {SAME_DIRECTION}{SUBSTITUTE}" and row["Verdict"].dashed
+    assert str(row["Verdict"]) == f"? {UNDECIDED}" and row["Verdict"].dashed
+    assert row["Scale"].text == "substitute" and row["Number"] == ""
+    assert row["Margin"] == "0.08"  # how far within 0.1 of the ceiling; two seeds have no interval
 
 
 def test_a_correlation_names_the_samples_that_it_is_of(rows: pd.DataFrame) -> None:
@@ -125,7 +134,7 @@ def test_what_stands_side_by_side_is_told_apart_by_what_differs(rows: pd.DataFra
 def test_sentences_are_printed_with_their_signs(rows: pd.DataFrame) -> None:
     assert rows.loc["plis-eps-1", "Claim"].text.startswith("at ε = 1 a very different set")
     assert "−0.10 [−2.64, 2.44]" in rows.loc["loss-pearson", "Found"].text
-    assert rows.loc["fig6-ssim", "Found"].text == "not run: the config trains none of its settings"
+    assert rows.loc["fig6-ssim", "Found"].text == "the config trains none of its settings"
 
 
 def test_no_identifier_is_shown_but_the_claims_own(rows: pd.DataFrame) -> None:
@@ -142,7 +151,7 @@ def test_verdicts_are_counted_and_told_apart_without_colour(
     shown = counts.blocks[0].rows
     assert [cell.text for cell in shown["Verdict"]] == list(VERDICTS)
     assert shown["Claims"].astype(int).sum() == len(scorecard)
-    signs = {verdict.removesuffix(SUBSTITUTE): verdict_cell(verdict).sign for verdict in VERDICTS}
+    signs = {verdict: verdict_cell(verdict).sign for verdict in VERDICTS}
     assert len(set(signs.values())) == 4 and signs[NOT_RUN] == "–"
 
 
@@ -155,16 +164,16 @@ def test_html_holds_every_claim_and_escapes_it(
     for row in scorecard.itertuples():
         assert row.paper in page.cells and f"; {row.id}" in page.text
     assert "class <2>, 25 largest" in page.text and "<2>" not in source
-    assert '<span aria-hidden="true">≈</span>' in source
+    assert '<span aria-hidden="true">?</span>' in source
 
 
 def test_markdown_is_one_row_a_claim(scorecard: pd.DataFrame, claims: pd.DataFrame) -> None:
     lines = markdown_text(TITLE, scorecard_tables(scorecard, claims, RAN)).splitlines()
     header = next(i for i, line in enumerate(lines) if line.startswith("| Claim |"))
     table = lines[header : header + len(scorecard) + 2]
-    assert {row.replace("\\|", "").count("|") for row in table} == {11}
+    assert {row.replace("\\|", "").count("|") for row in table} == {16}
     assert all(i in row for i, row in zip(scorecard["id"], table[2:], strict=True))
-    assert table[1].count("---:") == 6  # numbers stand on the right
+    assert table[1].count("---:") == 9  # numbers stand on the right
 
 
 def test_csv_keeps_everything_and_is_shown_the_same(

@@ -65,7 +65,8 @@ def summarise(statistics: pd.DataFrame, pairing: str = "same seed") -> dict[str,
             where there must be one (those of two comparisons, say).
     """
     check_columns(statistics, COLUMNS, "statistics")
-    if statistics.duplicated(["pairing", "seed_a", "seed_b", "statistic"]).any():
+    draws = [column for column in ("draw_a", "draw_b") if column in statistics]
+    if statistics.duplicated(["pairing", "seed_a", "seed_b", "statistic", *draws]).any():
         raise ValueError("statistics must be of one comparison, but some rows occur twice")
     chosen = statistics[statistics["pairing"] == pairing]
     if chosen.empty:
@@ -77,9 +78,11 @@ def summarise(statistics: pd.DataFrame, pairing: str = "same seed") -> dict[str,
     }
     summaries = {}
     for name, rows in chosen.groupby("statistic", sort=False):
+        # The draws of a pair of seeds are one value: they share their initial weights.
+        by_pair = rows.groupby(["seed_a", "seed_b"], sort=False)["value"].mean()
         means = rows[["value", "chance", "chance_low", "chance_high"]].mean()
         summaries[str(name)] = StatisticSummary(
-            values=tuple(float(value) for value in rows["value"]),
+            values=tuple(map(float, by_pair)),
             mean=float(means["value"]),
             chance=float(means["chance"]),
             chance_low=float(means["chance_low"]),
