@@ -61,6 +61,12 @@ def code_of(script, chosen=None):
     return lambda wildcards: code_digest(path, *(chosen(wildcards) if chosen else ()))
 
 
+def loader(wildcards):
+    """Import path of the function that reads a data set of the user's own source."""
+    options = DATASETS[wildcards.dataset]
+    return [options["loader"]] if options["source"] == "own" else []
+
+
 def architecture(wildcards):
     """Import path of the architecture of a run."""
     return [ARCHITECTURES.path(STUDY.models[wildcards.model].architecture)]

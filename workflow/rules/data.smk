@@ -12,7 +12,7 @@ rule prepare_dataset:
         runtime=short,
     params:
         options=lookup(dpath="{dataset}", within=DATASETS),
-        code=code_of("prepare_dataset"),
+        code=code_of("prepare_dataset", loader),
     message:
         "Preparing the canonical store of {wildcards.dataset}"
     script:

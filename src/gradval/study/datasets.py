@@ -9,6 +9,7 @@ from gradval.study.fields import (
     Checksum,
     Count,
     Fraction,
+    Name,
     Number,
     Seed,
     Text,
@@ -199,7 +200,23 @@ class Folder(ImageFiles):
         return self
 
 
+class Own(DatasetBlock):
+    """Images that a function of one's own reads."""
+
+    source: Literal["own"]
+    loader: Text = Field(
+        description="import path, `my_images:load`, of a function of the data set's name, its "
+        "block and a folder for temporary data that returns a `gradval.data.store.Store`"
+    )
+    channels: Channels = Field(description="1 for grey, 3 for colour")
+    settings: dict[Name, Any] = Field(default={}, description="whatever the function reads")
+
+    @property
+    def colours(self) -> int:
+        return self.channels
+
+
 Dataset = Annotated[
-    Digits | Cifar10 | Cinic10 | Pppd | Folder,
+    Digits | Cifar10 | Cinic10 | Pppd | Folder | Own,
     Field(discriminator="source", description="by `source`"),
 ]

@@ -29,6 +29,7 @@ TYPES = {
     "number": "number",
     "boolean": "true, false",
     "null": "null",
+    "any": "anything",
 }
 LIMITS = {
     "minimum": "at least {:g}",
@@ -165,7 +166,7 @@ def _values(value: Schema, definitions: Mapping[str, Schema]) -> str:
             if "epochs" in inner.get("properties", {})
             else (f"`<name>`: {_values(inner, definitions)}")
         )
-    words = value.get("format") or TYPES[value["type"]]
+    words = value.get("format") or TYPES[value.get("type", "any")]
     limits = [text.format(value[key]) for key, text in LIMITS.items() if key in value]
     return ", ".join([words, *limits])
 

@@ -14,6 +14,7 @@ from gradval.data.sources.cinic10 import CINIC10_FILES, cinic10
 from gradval.data.sources.digits import digits
 from gradval.data.sources.folder import FOLDER, folder
 from gradval.data.sources.image_set import FileSource
+from gradval.data.sources.own import own
 from gradval.data.sources.pppd import PPPD_FILES, pppd
 from gradval.data.store import Store, check_constants
 
@@ -25,6 +26,7 @@ SOURCES: dict[str, Source] = {
     "cinic10": cinic10,
     "pppd": pppd,
     "folder": folder,
+    "own": own,
 }
 
 # Of those that read image files, what they know of them beforehand.
