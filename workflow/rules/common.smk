@@ -1,5 +1,6 @@
 """The config, the paper's experiments, and the functions that the rules share."""
 
+from gradval.data.needs import check_prepared
 from gradval.models.registry import ARCHITECTURES
 from gradval.privacy.ledger import SEEDED_NOTICE
 from gradval.report.labels import figure_label
@@ -8,6 +9,7 @@ from gradval.scores import registry
 from gradval.study import checks, experiments, names
 from gradval.study.config import validate
 from gradval.study.config_errors import ConfigError, check_repeated_keys
+from gradval.study.needs import needs_of
 from gradval.study.paper import read_paper, run_settings, table1_substitutes
 
 try:
@@ -32,6 +34,13 @@ MODELS = {name: model.options() for name, model in STUDY.models.items()}
 DATASETS = {name: dataset.options() for name, dataset in STUDY.datasets.items()}
 RUN_EXPERIMENTS = experiments.experiments_run(STUDY, PAPER)
 COMPARISONS, FIGURES = RUN_EXPERIMENTS.comparisons, RUN_EXPERIMENTS.figures
+try:
+    # Those that are not prepared yet are checked when they are.
+    for name in STUDY.grid.datasets:
+        needed = needs_of(RUN_EXPERIMENTS, STUDY.selection.k, name)
+        check_prepared(Path("resources", name), needed)
+except ValueError as error:
+    sys.exit(f"config: {error}")
 FIGURE_NAMES = [*PAPER.figures, *STUDY.figures]
 CLAIMS_FILE = f"{workflow.basedir}/paper/claims.csv"
 
@@ -108,6 +117,13 @@ def run_files(settings, *files, seeds=SEEDS):
     """Files of every run of some settings."""
     folders = [RUN.format(seed=seed, **vars(s)) for s in settings for seed in seeds]
     return [f"{folder}/{file}" for folder in folders for file in files]
+
+
+def dataset_needs(wildcards, output):
+    """What selections need of a data set. As it takes `output`, a change of it alone does not
+    prepare the data set anew, and train all models."""
+    needs = needs_of(RUN_EXPERIMENTS, STUDY.selection.k, wildcards.dataset)
+    return [vars(need) for need in needs]
 
 
 def recipe_of(wildcards):

@@ -12,6 +12,7 @@ rule prepare_dataset:
         runtime=short,
     params:
         options=lookup(dpath="{dataset}", within=DATASETS),
+        needs=dataset_needs,
         code=code_of("prepare_dataset", loader),
     message:
         "Preparing the canonical store of {wildcards.dataset}"

@@ -3,7 +3,9 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from pathlib import Path
+
+from gradval.runtime.files import read_json
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,6 @@ class Need:
     class_name: str | None = None
     size_key: str = "selection.k"
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """A need from the fields of one."""
-        return cls(**values)
-
 
 def check_needs(dataset: str, counts: Mapping[str, int], needs: Iterable[Need]) -> None:
     """Check a data set against what is going to be asked of it.
@@ -44,7 +41,7 @@ def check_needs(dataset: str, counts: Mapping[str, int], needs: Iterable[Need]) 
         name = need.class_name
         if name is not None and name not in counts:
             near = difflib.get_close_matches(name, counts, 1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ValueError(
                 f"{need.asked_by}: data set {dataset} has no class {name!r}{hint} Its classes are "
                 f"{', '.join(counts)}"
@@ -57,3 +54,20 @@ def check_needs(dataset: str, counts: Mapping[str, int], needs: Iterable[Need]) 
                 f"but data set {dataset} has {available} for training; set it to {available} or "
                 "less"
             )
+
+
+def check_prepared(folder: Path, needs: Iterable[Need]) -> None:
+    """Check a data set that is prepared already, if it is.
+
+    Args:
+        folder: of its store, named after it.
+        needs: as in `check_needs`.
+
+    Raises:
+        ValueError: as `check_needs`.
+    """
+    if (folder / "dataset.json").is_file():
+        # Stores of earlier versions do not tell.
+        counts = read_json(folder / "dataset.json").get("images_by_class")
+        if counts is not None:
+            check_needs(folder.name, counts["train"], needs)

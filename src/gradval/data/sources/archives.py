@@ -61,8 +61,7 @@ def members(path: Path) -> Iterator[Member]:
 def read(path: Path, wanted: Mapping[str, File]) -> Iterator[tuple[str, bytes]]:
     """Name and content of each of `wanted`, in the archive's order.
 
-    Contents end one byte above the allowed size. A file that several names lead to is given for
-    each.
+    A file that several names lead to is given for each.
 
     Raises:
         ValueError: the archive is damaged; the message names it and the file.
@@ -249,8 +248,5 @@ def _zip_contents(path: Path, names: Mapping[str, list[str]]) -> Iterator[tuple[
 
 
 def _read(file: IO[bytes]) -> bytes:
-    """The content, at most one byte above what a file may have."""
-    content = bytearray()
-    while len(content) <= MAX_FILE_BYTES and (chunk := file.read(CHUNK)):
-        content += chunk
-    return bytes(content[: MAX_FILE_BYTES + 1])
+    """The content, in pieces that `_Capped` lets pass."""
+    return b"".join(iter(lambda: file.read(CHUNK), b""))

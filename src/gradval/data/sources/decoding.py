@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gradval.data.sources.listing import MAX_FILE_BYTES
 from gradval.data.sources.modes import BadImage, PixelRules, convert, is_dark
 
 # Of one image: 8192 x 8192. Decoding takes up to a dozen bytes a pixel.
@@ -61,8 +60,6 @@ def decode(content: bytes, size: int, resize: str, rules: PixelRules) -> Decoded
     """
     if not content:
         raise BadImage("an empty file")
-    if len(content) > MAX_FILE_BYTES:
-        raise BadImage(f"larger than {MAX_FILE_BYTES >> 20} MiB")
     upright, file_format = _open(content)
     image = convert(upright, rules, file_format)
     resized = image.size != (size, size)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gradval.data.sources.listing import MAX_FILE_BYTES, File, Member, clutter
+from gradval.data.sources.listing import File, Member, clutter
 
 
 def members(root: Path) -> Iterator[Member]:
@@ -17,10 +17,10 @@ def members(root: Path) -> Iterator[Member]:
 
 
 def read(root: Path, wanted: Mapping[str, File]) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each of `wanted`, sorted; at most one byte above the allowed size."""
+    """Name and content of each of `wanted`, sorted."""
     for name in sorted(wanted):
         with open(os.path.join(root, wanted[name].stored), "rb") as file:
-            yield name, file.read(MAX_FILE_BYTES + 1)
+            yield name, file.read()
 
 
 def _walk(root: Path, prefix: str, above: tuple[str, ...]) -> Iterator[Member]:
@@ -29,7 +29,7 @@ def _walk(root: Path, prefix: str, above: tuple[str, ...]) -> Iterator[Member]:
         name = prefix + entry.name
         if entry.is_dir():
             real = os.path.realpath(entry.path)
-            if real in above:
+            if any(os.path.commonpath((real, folder)) == real for folder in above):
                 yield Member(name, "unreadable", reason="a link to a folder that contains it")
                 continue
             yield Member(name, "folder")

@@ -24,7 +24,7 @@ def list_files(path: Path) -> Listing:
 def read_files(path: Path, wanted: Mapping[str, File]) -> Iterator[tuple[str, bytes]]:
     """Name and content of each of `wanted`, one at a time, in the order that reads fastest.
 
-    A content of more than `MAX_FILE_BYTES` is cut one byte behind them.
+    Contents are read whole: whoever asks for a file has looked at its size.
 
     Raises:
         ValueError: the archive is damaged; the message names it and the file.

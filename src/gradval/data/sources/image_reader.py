@@ -13,7 +13,7 @@ from tqdm import tqdm
 from gradval.data.sources.decoding import decode
 from gradval.data.sources.files import read_files
 from gradval.data.sources.layout import Entry
-from gradval.data.sources.listing import File
+from gradval.data.sources.listing import MAX_FILE_BYTES, File
 from gradval.data.sources.modes import BadImage, PixelRules
 from gradval.data.sources.scratch import scratch_array
 
@@ -86,9 +86,13 @@ class ImageReader:
         images = scratch_array(shape, self.scratch)
         position = {entry.name: i for i, entry in enumerate(entries)}
         digests: dict[int, bytes] = {}
-        files = read_files(self.path, {name: self.files[name] for name in position})
+        wanted = {name: self.files[name] for name in position}
+        for name in [name for name, file in wanted.items() if file.size > MAX_FILE_BYTES]:
+            del wanted[name]
+            self.bad[name] = f"larger than {MAX_FILE_BYTES >> 20} MiB"
         label = entries[0].split if entries else None
-        for name, content in tqdm(files, label, len(entries), unit="image", mininterval=1.0):
+        files = read_files(self.path, wanted)
+        for name, content in tqdm(files, label, len(wanted), unit="image", mininterval=1.0):
             try:
                 decoded = decode(content, self.size, self.resize, self.rules)
             except BadImage as error:

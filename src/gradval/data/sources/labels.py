@@ -72,17 +72,17 @@ def _find(path: Path, listing: Listing, labels: str) -> tuple[str, str]:
     )
     if len(inside) > 1:
         raise ValueError(f"{path}: holds {inside[0]} and {inside[1]}; set `labels` to one of them")
+    table = Path(labels).expanduser()
+    if not inside and not table.is_file():
+        raise ValueError(f"labels: there is no {labels}, neither in {path} nor by itself")
+    size = listing.files[inside[0]].size if inside else table.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"{labels}: larger than {MAX_FILE_BYTES >> 20} MiB")
     if inside:
         name = inside[0]
         ((_, content),) = read_files(path, {name: listing.files[name]})
     else:
-        name, table = "", Path(labels).expanduser()
-        if not table.is_file():
-            raise ValueError(f"labels: there is no {labels}, neither in {path} nor by itself")
-        with table.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"{labels}: larger than {MAX_FILE_BYTES >> 20} MiB")
+        name, content = "", table.read_bytes()
     try:
         return name, content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
