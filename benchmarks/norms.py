@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet18, resnet50
 
 from gradval.ghost import input_gradients, sample_gradients
-from gradval.models.architectures import group_norm
+from gradval.models.layers import group_norm
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "GroupNorm": partial(group_norm, groups=32),
@@ -32,7 +32,7 @@ CASES: tuple[Case, ...] = (
     ("resnet18", resnet18, 64, 8),
     ("resnet50", resnet50, 32, 8),
 )
-REPEATS = 7
+REPEATS = 5
 CLASSES = 10
 
 
