@@ -34,6 +34,8 @@ bench: $(VENV)/ready
 	$(BIN)/python benchmarks/private_step_speed.py
 	$(BIN)/python benchmarks/whole_cost.py
 	$(BIN)/python benchmarks/free_scores.py
+	$(BIN)/python benchmarks/norms.py
+	$(BIN)/python benchmarks/models_tried.py
 	$(BIN)/python benchmarks/scaling.py $(DATA)
 	$(BIN)/python benchmarks/write_page.py
 

@@ -19,6 +19,7 @@ import torch
 from measurement import interleaved_seconds, report
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from gradval.ghost import choose_way, sample_gradients
 from gradval.scores import score_samples
@@ -52,18 +53,18 @@ MODELS = (
     Tried("torchvision", "resnet18"),
     Tried("torchvision", "resnet50"),
     Tried("torchvision", "resnext50_32x4d"),
-    Tried("torchvision", "densenet121"),
-    Tried("torchvision", "googlenet"),
     Tried("torchvision", "squeezenet1_1"),
     Tried("torchvision", "shufflenet_v2_x1_0"),
     Tried("torchvision", "mobilenet_v2"),
     Tried("torchvision", "mobilenet_v3_small", scores=SECOND_ORDER_MISSING),
     Tried("torchvision", "mnasnet0_5"),
-    Tried("torchvision", "efficientnet_b0"),
     Tried("torchvision", "regnet_y_400mf"),
-    Tried("timm", "resnet18d"),
+    Tried("torchvision", "googlenet"),
+    Tried("torchvision", "efficientnet_b0"),
     Tried("timm", "vit_tiny_patch16_224", sized=True),
     Tried("timm", "mixer_s16_224", sized=True),
+    Tried("timm", "resnet18d"),
+    Tried("torchvision", "densenet121"),
     Tried("timm", "convnextv2_atto"),
     Tried("torchvision", "convnext_tiny"),
     Tried("torchvision", "swin_t"),
@@ -125,21 +126,24 @@ def reference(
     return {name: torch.stack(values) for name, values in found.items()}
 
 
-def largest_error(
-    tried: Tried, models: list[nn.Module], images: Tensor, labels: Tensor, dtype: torch.dtype
-) -> float:
-    """Largest relative difference of any score of any sample from the reference's."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
+def largest_errors(
+    tried: Tried, models: list[nn.Module], images: Tensor, labels: Tensor, dtypes: list[torch.dtype]
+) -> list[float]:
+    """Largest relative difference of any score of any sample from the reference's, by dtype."""
     precise = [copy.deepcopy(model).double() for model in models]
     with sdpa_kernel(SDPBackend.MATH):
         expected = reference(tried.scores, precise, images, labels)
-    given = [copy.deepcopy(model).to(dtype) for model in models]
-    found = score_samples(given[0], given, images, labels, tried.scores)
-    return max(
-        float(((found[name].double() - expected[name]) / expected[name]).abs().max())
-        for name in tried.scores
-    )
+    errors = []
+    for dtype in dtypes:
+        given = [copy.deepcopy(model).to(dtype) for model in models]
+        found = score_samples(given[0], given, images, labels, tried.scores)
+        errors.append(
+            max(
+                float(((found[name].double() - expected[name]) / expected[name]).abs().max())
+                for name in tried.scores
+            )
+        )
+    return errors
 
 
 def order_of(tried: Tried) -> int:
@@ -162,10 +166,9 @@ def measure(tried: Tried) -> dict[str, object]:
     images = torch.randn(shape, generator=generator)
     labels = torch.arange(BATCH) % CLASSES
     order = order_of(tried)
-    errors = {
-        dtype: largest_error(tried, models, images[:SAMPLES], labels[:SAMPLES], dtype)
-        for dtype in (torch.float32, torch.float64)
-    }
+    single, double = largest_errors(
+        tried, models, images[:SAMPLES], labels[:SAMPLES], [torch.float32, torch.float64]
+    )
     with evaluating(model) as plain:
         runs: dict[str, Callable[[], object]] = {
             "step": lambda: torch.autograd.grad(
@@ -183,16 +186,14 @@ def measure(tried: Tried) -> dict[str, object]:
         "scores": " ".join(tried.scores),
         "way": way_of(tried, model, images),
         "plain_steps": round(seconds["scores"] / seconds["step"], 2),
-        "error_float32": f"{errors[torch.float32]:.1e}",
-        "error_float64": f"{errors[torch.float64]:.1e}",
+        "error_float32": f"{single:.1e}",
+        "error_float64": f"{double:.1e}",
     }
 
 
 def rows(names: list[str]) -> Iterator[dict[str, object]]:
     """The rows of all models, or of those that are named."""
-    for tried in MODELS:
-        if not names or tried.name in names:
-            yield measure(tried)
+    return (measure(tried) for tried in MODELS if not names or tried.name in names)
 
 
 def main() -> None:

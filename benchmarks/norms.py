@@ -4,11 +4,13 @@
 
 Writes `docs/performance/norms.csv`: for ResNets of either norm, plain steps that loss, gradient
 norm and PLIS together cost, and a checkpoint of VoG. All runs of a model take turns; a ratio is the
-median over rounds of the ratio within the round.
+median over rounds of the ratio within the round. Times are those of the process, so that what
+else runs does not count.
 """
 
 import argparse
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -19,7 +21,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet18, resnet50
 
 from gradval.ghost import input_gradients, sample_gradients
-from gradval.models.architectures import group_norm
+from gradval.models.layers import group_norm
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "GroupNorm": partial(group_norm, groups=32),
@@ -61,14 +63,14 @@ def measure(case: Case, repeats: int) -> Iterator[dict[str, object]]:
     """One row a norm."""
     name, build, image_size, batch = case
     together = {k: v for norm in NORMS for k, v in runs(build, norm, image_size, batch).items()}
-    rounds = interleaved_rounds(together, repeats)
+    rounds = interleaved_rounds(together, repeats, time.process_time)
     for norm in NORMS:
         row: dict[str, object] = {
             "model": name,
             "image_size": image_size,
             "batch": batch,
             "norm": norm,
-            "step_seconds": round(statistics.median(rounds[f"{norm} step"]), 4),
+            "step_cpu_seconds": round(statistics.median(rounds[f"{norm} step"]), 4),
         }
         for score in ("plis", "vog"):
             pairs = zip(rounds[f"{norm} {score}"], rounds[f"{norm} step"], strict=True)

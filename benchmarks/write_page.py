@@ -25,6 +25,8 @@ TITLES = {
     "private_step_speed": "A DP-SGD step by every way of clipping, in plain training steps",
     "whole_cost": "All four scores beside the DP training that they value, a sample",
     "free_scores": "Training steps that collect free scores",
+    "norms": "Scoring with BatchNorm and with GroupNorm",
+    "models_tried": "Models as they come, against a loop over samples in float64",
     "scaling": "All four scores of real CIFAR-10 images by a narrow ResNet-9",
 }
 # Method -> label and colour (Okabe and Ito).
@@ -42,7 +44,7 @@ def section(name: str) -> str:
     """Title, machine, figure and table of one file of measurements."""
     machine = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     table = pd.read_csv(RESULTS / f"{name}.csv")
-    if "model" in table:
+    if "model" in table and name != "models_tried":
         table["model"] = table["model"].map(model_label)
     facts = ", ".join(f"{key} {value}" for key, value in machine.items())
     text = table.astype(object).where(table.notna(), "").to_markdown(index=False)
