@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import reference
 import torch
-from reference import flatten, relative_error
+from reference import flatten, relative_error, seeded_noise
 from torch import Tensor, nn
 
 from gradval.ghost import clipped_gradient_sum, covers, sample_gradients
@@ -136,7 +136,7 @@ def test_steps_that_run_batches_refuse_a_branch(images: Tensor, labels: Tensor) 
         4.0,
         noise_multiplier=0.0,
         clipping_norm=1.0,
-        generator=torch.Generator(),
+        noise=seeded_noise(),
     )
     with pytest.raises(ValueError, match=r"\(Branching\) computes with values that it reads"):
         step.accumulate(images, labels)

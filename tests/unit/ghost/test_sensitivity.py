@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference import seeded_noise
 from torch import Tensor, nn
 
 from gradval.ghost import clipped_gradient_sum
@@ -106,7 +107,7 @@ def longest(model: nn.Module, images: Tensor, labels: Tensor, kind: str = "") ->
                 1.0,
                 noise_multiplier=0.0,
                 clipping_norm=CLIP,
-                generator=torch.Generator(),
+                noise=seeded_noise(),
             )
             step.accumulate(image, label)
             parts = [p.summed_grad for p in step.private.params]

@@ -5,11 +5,10 @@ import sys
 
 import pytest
 import torch
-from test_executed_plan import make_trainer
 
-from gradval.privacy.plan import PhasePlan
-from gradval.training.loop import Trainer
-from gradval.training.optimizers import SGD
+from gradval.privacy.keystream import KeyStream
+from gradval.privacy.noise import GaussianNoise
+from gradval.training.optimizers import SGD, NoisySums
 
 
 def layers(seed=0):
@@ -51,26 +50,30 @@ def test_sgd_goes_on_from_its_state():
     assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
 
 
-def test_book_keeping_trains_to_the_bit_as_with_opacus_optimizer(monkeypatch):
-    from gradval.training.opacus_optimizers import OfSums
+def test_sums_are_added_up_and_divided_as_opacus_does():
+    from opacus.optimizers import DPOptimizerFastGradientClipping
 
-    from gradval.training import steps
-
-    class WithOpacus(steps.GhostStep):
-        """Book-keeping's sums in Opacus's optimizer."""
-
-        averages_views = True
-        _prepare = steps.PrivateStep._prepare
-        _backward = steps.BookKeepingStep._backward
-
-    assert WithOpacus._noisy_type(WithOpacus) is OfSums
-    monkeypatch.setitem(steps.PRIVATE_STEPS, "with-opacus", WithOpacus)
-    weights, phase = [], PhasePlan(40, 0.3, 4, 1.1)
-    for clipping in ("bookkeeping", "with-opacus"):
-        trainer = make_trainer(Trainer, phase, clipping=clipping, clipping_norm=2.0)
-        weights.append(trainer.run().weights)
-    ours, theirs = weights
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    ours, theirs = layers(), layers()
+    stream = GaussianNoise(KeyStream(b"k" * 32))
+    options = {"noise_multiplier": 0.0, "expected_batch_size": 12.0}
+    sums = NoisySums(SGD(ours, lr=0.3), clipping_norm=1.0, noise=stream, **options)
+    known = DPOptimizerFastGradientClipping(
+        torch.optim.SGD(theirs, lr=0.3), max_grad_norm=1.0, **options
+    )
+    for batches in (1, 3, 0):
+        for batch in range(batches + 1):
+            empty = batch == batches
+            for a, b in zip(ours, theirs, strict=True):
+                gradient = torch.zeros_like(a) if empty else torch.randn_like(a)
+                a.grad, b.grad = (None if empty else gradient), gradient.clone()
+            known.signal_skip_step(not empty)
+            known.step()
+            known.zero_grad(set_to_none=True)
+            if empty:
+                sums.step()
+            else:
+                sums.add_up()
+        assert all(torch.allclose(a, b, rtol=1e-6) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_a_training_imports_neither_opacus_nor_the_compiler():
