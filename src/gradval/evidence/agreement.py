@@ -3,7 +3,9 @@
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gradval.evidence.results import Evidence
 from gradval.evidence.statistics import disattenuated, jackknife_values
@@ -18,11 +20,8 @@ SEED_CEILINGS = ("ceiling a", "ceiling b")
 
 def rows_of(evidence: Evidence, comparison: str, statistic: str, *pairings: str) -> pd.DataFrame:
     """Rows of some pairings of a comparison and statistic, all pairings if none is named."""
-    rows = evidence.statistics
-    keep = (rows["comparison"] == comparison) & (rows["statistic"] == statistic)
-    if pairings:
-        keep &= rows["pairing"].isin(pairings)
-    return rows[keep]
+    rows = evidence.by_statistic.get((comparison, statistic), evidence.statistics[:0])
+    return rows[rows["pairing"].isin(pairings)] if pairings else rows
 
 
 def same_seed(
@@ -78,22 +77,31 @@ def alike(
         across = [OTHER_SEED] if same_model else [SAME, OTHER_SEED]
         ceilings = SEED_CEILINGS
 
-    def value(part: pd.DataFrame) -> float:
-        kinds = part["pairing"]
-        means = [part.loc[kinds.isin(names), "value"].mean() for names in (across, ceilings[:1])]
-        other_side = part.loc[kinds == ceilings[1], "value"].mean()
-        chance = part.loc[kinds == SAME, "chance"].mean()
-        return of(float(means[0]), float(means[1]), float(other_side), float(chance))
+    kinds = rows["pairing"]
+    first, second = rows["seed_a"].to_numpy(), rows["seed_b"].to_numpy()
+    values, chances = rows["value"].to_numpy(float), rows["chance"].to_numpy(float)
+    parts = [kinds.isin(names).to_numpy() for names in (across, ceilings[:1], ceilings[1:])]
+    same = (kinds == SAME).to_numpy()
 
-    seeds = sorted(set(rows["seed_a"]) | set(rows["seed_b"]))
+    def value(keep: NDArray[np.bool_]) -> float:
+        agreement, ceiling_a, ceiling_b = (_mean(values[keep & part]) for part in parts)
+        return of(agreement, ceiling_a, ceiling_b, _mean(chances[keep & same]))
+
+    seeds = sorted({*first, *second})
     if not seeds:
         return pd.Series(dtype=float)
-    full = value(rows)
-    left_out = {s: value(rows[(rows["seed_a"] != s) & (rows["seed_b"] != s)]) for s in seeds}
-    values = jackknife_values(full, left_out)
-    if values.isna().any():
+    full = value(np.ones(len(rows), dtype=bool))
+    left_out = {s: value((first != s) & (second != s)) for s in seeds}
+    by_seed = jackknife_values(full, left_out)
+    if by_seed.isna().any():
         return pd.Series({seeds[0]: full} | dict.fromkeys(seeds[1:], math.nan))
-    return values.rename_axis("seed")
+    return by_seed.rename_axis("seed")
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """The mean of what is known; NaN without any."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def corrected_for_reliability(

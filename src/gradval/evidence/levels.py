@@ -267,15 +267,13 @@ def _between_seeds(block: Matrix) -> Matrix:
     n = len(block)
     if n < 2:
         return np.full(n, np.nan)
-    full = _off_diagonal_mean(block)
+    others = np.where(np.eye(n, dtype=bool), 0.0, block)  # a run with itself: there is no pair
+    total = others.sum()
+    full = total / (n * (n - 1))
     if n == 2:  # the estimate, which two seeds have, without the error, which they do not
         return np.array([full, np.nan])
-    left_out = [_off_diagonal_mean(np.delete(np.delete(block, s, 0), s, 1)) for s in range(n)]
+    left_out = (total - others.sum(axis=0) - others.sum(axis=1)) / ((n - 1) * (n - 2))
     return jackknife_values(full, left_out).to_numpy()
-
-
-def _off_diagonal_mean(block: Matrix) -> float:
-    return float(block[~np.eye(len(block), dtype=bool)].mean())
 
 
 def _order_within_classes(

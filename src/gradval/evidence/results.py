@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 import pandas as pd
 
@@ -88,6 +89,12 @@ class Evidence:
     def __post_init__(self) -> None:
         for part in fields(self):
             object.__setattr__(self, part.name, checked(getattr(self, part.name), part.name))
+
+    @cached_property
+    def by_statistic(self) -> Mapping[tuple[str, str], pd.DataFrame]:
+        """(comparison, statistic) -> its rows of `statistics`."""
+        groups = self.statistics.groupby(["comparison", "statistic"], sort=False)
+        return {(str(name), str(statistic)): rows for (name, statistic), rows in groups}
 
 
 def checked(frame: pd.DataFrame, part: str) -> pd.DataFrame:

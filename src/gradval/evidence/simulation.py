@@ -11,19 +11,20 @@ tolerance where the claim is that it does not.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import scipy  # scipy.stats is loaded at its first use, which keeps our import fast
 
 from gradval.evidence.agreement import DRAW_CEILINGS, SAME, SEED_CEILINGS
-from gradval.evidence.claims import Claim, parse_claims
 from gradval.evidence.levels import ScoreTable, constant_columns, levels_by_seed
 from gradval.evidence.margins import NOT_RUN, VERDICTS
 from gradval.evidence.results import Evidence, RunSetting
 from gradval.evidence.verdict import build_scorecard
 from gradval.selection.agreement import pairings
 from gradval.selection.overlaps import overlap_test
+from gradval.study.experiments import ORDERING_ONLY
 
 SCORES = ("loss", "grad_norm", "vog", "plis")
 PRIVATE = ("eps1", "eps4", "eps8")
@@ -96,7 +97,7 @@ def simulate_study(
     return Evidence(
         statistics=pd.concat(parts, ignore_index=True),
         selections=_dominant_classes(effect, seeds, rng),
-        runs=_removals(parse_claims(claims), effect, seeds, rng),
+        runs=_removals(claims, effect, seeds, rng),
         full=_accuracies(effect, seeds, rng),
         levels=_levels(effect, seeds, draws, rng),
     )
@@ -185,20 +186,29 @@ def _agreement(
     across = start + effect * move
     if plan.comparison in ("fig6", "plis-eps4-eps8"):  # the same is the most that can be claimed
         across = min(across, plan.ceiling)
+    pairs = _pairs(seeds, draws, plan.comparison.startswith("vog-plis"))
     shared = rng.normal(0, plan.sd[0], seeds)
-    runs = [(s, d) for s in range(seeds) for d in range(draws)]
-    same_runs = plan.comparison.startswith("vog-plis")
-    rows = []
-    for pairing, (_, first), (_, second) in pairings(runs, same_runs):
-        is_ceiling = pairing in (*DRAW_CEILINGS, *SEED_CEILINGS)
-        mean = plan.ceiling if is_ceiling else across
-        value = mean + (shared[first[0]] + shared[second[0]]) / 2 + rng.normal(0, plan.sd[1])
-        value = float(np.clip(value, *plan.bounds))
-        rows.append((pairing, *first, *second, round(value) if plan.bounds == FEW else value))
-    columns = ["pairing", "seed_a", "draw_a", "seed_b", "draw_b", "value"]
-    return pd.DataFrame(rows, columns=columns).assign(
-        comparison=plan.comparison, statistic=plan.measure, chance=plan.chance
+    values = np.where(pairs["is_ceiling"], plan.ceiling, across)
+    values = values + (shared[pairs["seed_a"]] + shared[pairs["seed_b"]]) / 2
+    values = np.clip(values + rng.normal(0, plan.sd[1], len(pairs)), *plan.bounds)
+    return pairs.drop(columns="is_ceiling").assign(
+        comparison=plan.comparison,
+        statistic=plan.measure,
+        value=np.round(values) if plan.bounds == FEW else values,
+        chance=plan.chance,
     )
+
+
+@cache
+def _pairs(seeds: int, draws: int, same_runs: bool) -> pd.DataFrame:
+    """All pairings of the runs of a study."""
+    runs = [(s, d) for s in range(seeds) for d in range(draws)]
+    rows = [
+        (pairing, *first, *second, pairing in (*DRAW_CEILINGS, *SEED_CEILINGS))
+        for pairing, (_, first), (_, second) in pairings(runs, same_runs)
+    ]
+    columns = ["pairing", "seed_a", "draw_a", "seed_b", "draw_b", "is_ceiling"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _exact_overlaps(effect: float, seeds: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -238,17 +248,17 @@ def _dominant_classes(effect: float, seeds: int, rng: np.random.Generator) -> pd
 
 
 def _removals(
-    claims: Sequence[Claim], effect: float, seeds: int, rng: np.random.Generator
+    claims: pd.DataFrame, effect: float, seeds: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Pruned runs around the paper's Table 1; the controls are as good as its best scores."""
+    cells_of = claims[(claims["kind"] == "removal") & (claims["value"] != ORDERING_ONLY)]
     printed = {
-        (claim.at[0], claim.sources[0]): claim.value
-        for claim in claims
-        if claim.kind == "removal" and claim.value == claim.value
+        tuple(source.split("/")): float(value)
+        for source, value in zip(cells_of["source"], cells_of["value"], strict=True)
     }
     rows = []
     for privacy in PRIVATE:
-        cells = {score: printed[privacy, score] for score in SCORES}
+        cells = {score: printed[score, privacy] for score in SCORES}
         middle = float(np.mean(list(cells.values())))
         best = (cells["loss"] + cells["grad_norm"]) / 2
         cells |= {"random": best, "none": best + 1.0}
