@@ -95,6 +95,7 @@ class NoisySums:
 
     Attributes:
         params: the parameters that are trained.
+        sums: what was taken up since the last step, one a parameter; `None` for nothing.
         loss_reduction: what Opacus's losses that clip want to know.
     """
 
@@ -120,7 +121,7 @@ class NoisySums:
             for parameter in group["params"]
             if parameter.requires_grad
         ]
-        self._sums: list[Tensor] | None = None
+        self.sums: list[Tensor] | None = None
 
     def add_up(self) -> None:
         """Take up the sums in `.grad`, of all parameters, and leave none there."""
@@ -129,10 +130,10 @@ class NoisySums:
             assert parameter.grad is not None
             gradients.append(parameter.grad)
             parameter.grad = None
-        if self._sums is None:
-            self._sums = gradients
+        if self.sums is None:
+            self.sums = gradients
         else:
-            torch._foreach_add_(self._sums, gradients)
+            torch._foreach_add_(self.sums, gradients)
 
     def zero_grad(self) -> None:
         """Forget the gradients that have not been taken up."""
@@ -140,9 +141,9 @@ class NoisySums:
 
     def step(self) -> None:
         """Take the step with all that was taken up, which may be nothing, and its noise."""
-        sums = self._sums or [torch.zeros_like(parameter) for parameter in self.params]
+        sums = self.sums or [torch.zeros_like(parameter) for parameter in self.params]
         # Each sum has its noise once.
-        self._sums = None
+        self.sums = None
         deviation = self.noise_multiplier * self.clipping_norm
         for positions in _together(self.params):
             sizes = [self.params[i].numel() for i in positions]

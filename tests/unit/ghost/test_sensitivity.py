@@ -110,7 +110,7 @@ def longest(model: nn.Module, images: Tensor, labels: Tensor, kind: str = "") ->
                 noise=seeded_noise(),
             )
             step.accumulate(image, label)
-            parts = [p.summed_grad for p in step.private.params]
+            parts = step.private.sums
             hooked = step.model
             if hooked is not model:
                 hooked.remove_hooks()
