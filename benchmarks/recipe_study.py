@@ -46,7 +46,8 @@ def run_folders(config: Mapping[str, Any]) -> dict[tuple[str, int], Path]:
     """Variant and seed -> folder of the run."""
     return {
         (setting.model, seed): Path(
-            "results", setting.dataset, setting.model, setting.privacy, f"seed{seed}", "full"
+            *("results", setting.dataset, setting.model, setting.privacy),
+            *(f"seed{seed}", "draw0", "full"),
         )
         for setting in settings(validate(config))
         for seed in config["grid"]["seeds"]

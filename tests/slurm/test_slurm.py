@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-FULL = "results/digits/resnet9/{}/seed0/full/{}"
+FULL = "results/digits/resnet9/{}/seed0/draw0/full/{}"
 LONGEST = 1200  # seconds: these tests wait for others that share the machine, not for a clock
 STUDY = ("table1", "figure3")  # of these targets: every rule that takes long or asks for a GPU
-LOG = "logs/train_model/digits/resnet9/{}/seed0/full.log"
+LOG = "logs/train_model/digits/resnet9/{}/seed0/draw0/full.log"
 
 
 def planned(submit, *targets, **options):
@@ -186,7 +186,7 @@ def test_a_failing_job_leaves_the_others_alone_and_says_who_it_was(runs, checkou
     assert (checkout / FULL.format("eps5", "weights.safetensors")).exists()
     assert not (checkout / FULL.format("eps3", "weights.safetensors")).exists()
     message = runs["failing"].log.read_text().split("Error in rule train_model")[1]
-    for part in ("(job train_model digits/resnet9/eps3/seed0/full)", LOG.format("eps3")):
+    for part in ("(job train_model digits/resnet9/eps3/seed0/draw0/full)", LOG.format("eps3")):
         assert part in message
     assert "lower the learning rate" in message
 

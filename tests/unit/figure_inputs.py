@@ -130,6 +130,7 @@ def accuracies(seeds: int = 3, privacies: tuple[str, ...] = ("eps10", "nonprivat
                 "privacy": privacy,
                 "removal": removal,
                 "seed": seed,
+                "draw": 0,
                 "test_accuracy": 0.5 + 0.1 * p + 0.01 * r + 0.004 * seed**2,
             }
             for p, privacy in enumerate(privacies)
@@ -146,6 +147,7 @@ def curves(models: tuple[str, ...] = ("resnet9", "wideresnet50")) -> pd.DataFram
                 "model": model,
                 "privacy": privacy,
                 "seed": seed,
+                "draw": 0,
                 "epoch": epoch,
                 "test_accuracy": 0.1 * (1 + m) + 0.02 * epoch + 0.01 * seed + 0.1 * p,
             }

@@ -20,7 +20,7 @@ PARTS = (
     "profiles",
     "envs",
 )
-RUN = "digits/resnet9/eps4/seed0"
+RUN = "digits/resnet9/eps4/seed0/draw0"
 STOPPED = r"interrupted after step (\d+) of \d+, state saved; run the same command to go on"
 
 

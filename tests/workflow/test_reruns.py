@@ -91,7 +91,7 @@ def test_a_clone_with_the_results_copied_in_reruns_nothing(
         age_backwards(clone / name)
     assert jobs_of(clone) == {}
     # What is missing is made, and what depends on it.
-    (clone / "results/digits/resnet9/eps4/seed0/full/scores/vog.parquet").unlink()
+    (clone / "results/digits/resnet9/eps4/seed0/draw0/full/scores/vog.parquet").unlink()
     jobs = jobs_of(clone)
     assert jobs["score_samples"] == 1 and "train_model" not in jobs
 
@@ -142,7 +142,7 @@ def test_a_new_score_is_computed_alone(study: Path) -> None:
     assert jobs_of(study, more) == {"score_samples_by": 2}
     snakemake(study, *CONFIG, more)
     assert jobs_of(study, more) == {}
-    scores = study / "results/digits/resnet9/eps4/seed0/full/scores"
+    scores = study / "results/digits/resnet9/eps4/seed0/draw0/full/scores"
     assert (scores / "contrast.parquet").exists()
     edit(module, "std(1)", "var(1)")
     assert jobs_of(study, more) == {"score_samples_by": 2}

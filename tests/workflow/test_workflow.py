@@ -46,7 +46,7 @@ def test_the_default_config_lays_out_the_whole_study(checkout):
 
 
 def test_one_ledger_needs_the_runs_of_its_own_setting_alone(checkout):
-    jobs = planned(checkout, "results/digits/resnet9/eps4/seed0/full/ledger.json")
+    jobs = planned(checkout, "results/digits/resnet9/eps4/seed0/draw0/full/ledger.json")
     assert jobs["train_model"] == 2 and jobs["write_ledgers"] == jobs["plan_privacy"] == 1
     assert "score_samples" not in jobs and "retrain_pruned" not in jobs
 
@@ -75,7 +75,7 @@ def test_everything_is_there(finished):
     assert set(levels["score"]) == {"loss", "grad_norm", "vog", "plis"}
     assert set(levels["quantity"]) == {"across"}  # one seed and draw determine nothing else
     for score in ("loss", "grad_norm", "vog", "plis"):
-        path = results / f"digits/resnet9/eps4/seed0/full/scores/{score}.parquet"
+        path = results / f"digits/resnet9/eps4/seed0/draw0/full/scores/{score}.parquet"
         scores = pd.read_parquet(path)
         assert list(scores) == ["index", "id", "label", "value", "normalised"]
         assert len(scores) == 1437 and scores.notna().all().all()
@@ -105,10 +105,10 @@ def test_free_scores_that_are_not_collected_say_so(checkout):
 
 def test_ledgers_meet_the_target_and_name_what_is_not_private(finished):
     for target in (1, 4, 8):
-        path = finished / f"results/digits/resnet9/eps{target}/seed0/full/ledger.json"
+        path = finished / f"results/digits/resnet9/eps{target}/seed0/draw0/full/ledger.json"
         full = json.loads(path.read_text())
         assert 0.99 * target < full["groups"][0]["epsilon"]["pld"] <= target
-    run = finished / "results/digits/resnet9/eps4/seed0/pruned"
+    run = finished / "results/digits/resnet9/eps4/seed0/draw0/pruned"
     pruned = json.loads((run / "vog/ledger.json").read_text())
     kept, removed = (group["epsilon"]["pld"] for group in pruned["groups"])
     assert removed < kept <= 4
@@ -117,12 +117,12 @@ def test_ledgers_meet_the_target_and_name_what_is_not_private(finished):
     assert pruned["events"][1]["samples"] == 1437 - 359
     none = json.loads((run / "none/ledger.json").read_text())
     assert 0.99 * 4 < none["groups"][0]["epsilon"]["pld"] <= 4
-    plain = finished / "results/digits/resnet9/nonprivate/seed0/full/ledger.json"
+    plain = finished / "results/digits/resnet9/nonprivate/seed0/draw0/full/ledger.json"
     assert json.loads(plain.read_text())["private"] is False
 
 
 def test_a_released_selection_is_paid_for_and_shown_beside_the_raw_one(finished):
-    run = finished / "results/digits/resnet9/eps4/seed0"
+    run = finished / "results/digits/resnet9/eps4/seed0/draw0"
     released = pd.read_parquet(run / "first/released_scores.parquet")
     assert list(released) == ["index", "loss", "grad_norm", "vog", "plis"]  # no ids, no labels
     kept = pd.read_csv(run / "pruned/kept.csv")
@@ -175,7 +175,7 @@ def test_another_accountant_trains_nothing(finished, tmp_path):
 
 def test_the_audit_states_its_bound_beside_the_claim(finished):
     (audit,) = pd.read_csv(finished / "results/audit.csv").to_dict("records")
-    ledger = finished / "results/digits/resnet9/eps4/seed0/full/ledger.json"
+    ledger = finished / "results/digits/resnet9/eps4/seed0/draw0/full/ledger.json"
     claim = json.loads(ledger.read_text())["groups"][0]["epsilon"]["pld"]
     assert audit["claimed_epsilon"] == pytest.approx(claim) and not audit["refuted"]
     assert audit["epsilon_lower_bound"] < claim and audit["guesses"] == 10
@@ -188,7 +188,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 
 def test_a_deleted_score_file_rebuilds_what_depends_on_it(finished):
-    scores = finished / "results/digits/resnet9/eps8/seed0/full/scores/vog.parquet"
+    scores = finished / "results/digits/resnet9/eps8/seed0/draw0/full/scores/vog.parquet"
     kept = scores.read_bytes()
     scores.unlink()
     try:

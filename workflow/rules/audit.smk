@@ -6,9 +6,9 @@ rule audit_training:
         audit=f"{RUN}/audit/audit.json",
         events=f"{RUN}/audit/events.json",
     log:
-        "logs/audit_training/{dataset}/{model}/{privacy}/seed{seed}.log",
+        "logs/audit_training/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}.log",
     benchmark:
-        "logs/audit_training/{dataset}/{model}/{privacy}/seed{seed}.jsonl"
+        "logs/audit_training/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}.jsonl"
     conda:
         "../../envs/gradval.yaml"
     resources:
@@ -24,7 +24,7 @@ rule audit_training:
         code=code_of("audit_training", architecture),
     message:
         "Auditing the training of {wildcards.model} on {wildcards.dataset}, "
-        "{wildcards.privacy}, seed {wildcards.seed}"
+        "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw}"
     script:
         "../scripts/audit_training.py"
 

@@ -24,7 +24,9 @@ except ConfigError as error:
 # Name -> what the config calls it: the same, or an import path.
 SCORES = registry.choices_by_name(STUDY.scores.names)
 SHARED_SCORES = [name for name in registry.SHARED_PASS if name in SCORES]
-SEEDS = STUDY.grid.seeds
+# Every pair of initial weights and draw of sampling and noise is one run of a setting.
+RUNS = [(seed, draw) for seed in STUDY.grid.seeds for draw in STUDY.grid.draws]
+FIRST_RUN = RUNS[:1]
 SETTINGS = experiments.settings(STUDY)
 PRUNED = experiments.pruning_settings(STUDY)
 AUDITED = experiments.audited_settings(STUDY)
@@ -46,7 +48,7 @@ CLAIMS_FILE = f"{workflow.basedir}/paper/claims.csv"
 
 DATA = "resources/{dataset}"
 SETTING = "results/{dataset}/{model}/{privacy}"
-RUN = f"{SETTING}/seed{{seed}}"
+RUN = f"{SETTING}/seed{{seed}}/draw{{draw}}"
 
 
 wildcard_constraints:
@@ -54,6 +56,7 @@ wildcard_constraints:
     model="|".join(STUDY.models),
     privacy=names.PRIVACY_PATTERN,
     seed=r"\d+",
+    draw=r"\d+",
     phase="full|first",
     comparison="|".join([*PAPER.comparisons, *STUDY.comparisons]),
     figure="|".join(FIGURE_NAMES),
@@ -113,9 +116,13 @@ def store_of(dataset):
     return [f"{DATA}/{name}".format(dataset=dataset) for name in names.STORE_FILES]
 
 
-def run_files(settings, *files, seeds=SEEDS):
+def run_files(settings, *files, runs=RUNS):
     """Files of every run of some settings."""
-    folders = [RUN.format(seed=seed, **vars(s)) for s in settings for seed in seeds]
+    folders = [
+        RUN.format(seed=seed, draw=draw, **vars(setting))
+        for setting in settings
+        for seed, draw in runs
+    ]
     return [f"{folder}/{file}" for folder in folders for file in files]
 
 
@@ -168,9 +175,13 @@ def seeded_notice():
     return SEEDED_NOTICE if experiments.seeds_noise(STUDY) else ""
 
 
-def of_every_seed(*names):
+def of_every_run(*names):
     """Files of all runs of a setting, by their names in the folder of a run."""
-    return [f"{SETTING}/seed{seed}/{name}" for seed in SEEDS for name in names]
+    return [
+        f"{SETTING}/seed{seed}/draw{draw}/{name}"
+        for seed, draw in RUNS
+        for name in names
+    ]
 
 
 def retrained(name):
@@ -184,7 +195,7 @@ def release_epsilon(wildcards):
 
 
 def comparison_inputs(wildcards):
-    """Score tables of both sides of a comparison, for every seed, and the images it shows."""
+    """Score tables of both sides of a comparison, for every run, and the images it shows."""
     comparison = COMPARISONS[wildcards.comparison]
     a, b = comparison.settings
     return {
@@ -207,7 +218,9 @@ def figure_inputs(wildcards):
     if figure.kind in experiments.RUN_FIGURES:
         return {
             "scores": run_files(
-                [figure.setting], f"full/scores/{figure.score}.parquet", seeds=SEEDS[:1]
+                [figure.setting],
+                f"full/scores/{figure.score}.parquet",
+                runs=FIRST_RUN,
             ),
             "store": store_of(figure.dataset),
         }
@@ -285,12 +298,35 @@ def levels_inputs(wildcards):
     return run_files(settings, *score_files("full", SCORES))
 
 
+def compares_levels():
+    """Whether the grid tells what a privacy level changes from what noise and weights do."""
+    grid = STUDY.grid
+    return min(len(grid.seeds), len(grid.draws), len(grid.privacy)) >= 2
+
+
+def compared_levels(wildcards):
+    """Agreement of every data set, or one line that says what the grid lacks."""
+    if not compares_levels():
+        sys.exit(
+            "config: levels needs at least two of each of grid.seeds, grid.draws and "
+            "grid.privacy"
+        )
+    return {
+        "by_seed": [f"results/levels/{name}.csv" for name in STUDY.grid.datasets],
+        "summary": [
+            f"results/levels/{name}_summary.csv" for name in STUDY.grid.datasets
+        ],
+    }
+
+
 def all_targets():
     """Everything that the default target builds."""
     targets = [f"results/figures/{name}.png" for name in [*FIGURES, "learning_curves"]]
     targets += ["results/scorecard.csv", "results/runs/full_ledger.html"]
     if STUDY.scores.free:
         targets += ["results/free_scores.csv"]
+    if compares_levels():
+        targets += ["results/levels.csv"]
     if PRUNED:
         targets += ["results/table1.csv", "results/runs/pruned_ledger.html"]
     if RELEASED:

@@ -44,3 +44,32 @@ rule measure_levels:
         "Agreement of scores across privacy levels, draws and weights: {wildcards.dataset}"
     script:
         "../scripts/measure_levels.py"
+
+
+rule compare_levels:
+    input:
+        unpack(compared_levels),
+    output:
+        csv="results/levels.csv",
+        png=report(
+            "results/figures/levels.png",
+            caption="../report/levels.rst",
+            category="Figures",
+            labels={"figure": "Privacy levels"},
+        ),
+        pdf="results/figures/levels.pdf",
+    log:
+        "logs/compare_levels.log",
+    benchmark:
+        "logs/compare_levels.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
+    params:
+        code=code_of("compare_levels"),
+    message:
+        "Comparing what privacy levels change with what noise and weights change"
+    script:
+        "../scripts/compare_levels.py"

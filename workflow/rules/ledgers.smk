@@ -1,12 +1,12 @@
 # What the events of a run cost is stated apart from the run: another sentence or accountant trains
-# nothing. One job for all seeds of a setting, whose events are the same: accountants take seconds
+# nothing. One job for all runs of a setting, whose events are the same: accountants take seconds
 # to load, and each distinct composition is computed once. A ledger that is asked for by its name
-# needs the seeds of its own setting alone.
+# needs the runs of its own setting alone.
 rule write_ledgers:
     input:
-        events=of_every_seed("full/events.json"),
+        events=of_every_run("full/events.json"),
     output:
-        ledgers=of_every_seed("full/ledger.json"),
+        ledgers=of_every_run("full/ledger.json"),
     log:
         "logs/write_ledgers/{dataset}/{model}/{privacy}.log",
     benchmark:
@@ -28,9 +28,9 @@ rule write_ledgers:
 
 use rule write_ledgers as write_pruned_ledgers with:
     input:
-        events=of_every_seed(*retrained("events.json")),
+        events=of_every_run(*retrained("events.json")),
     output:
-        ledgers=of_every_seed(*retrained("ledger.json")),
+        ledgers=of_every_run(*retrained("ledger.json")),
     log:
         "logs/write_pruned_ledgers/{dataset}/{model}/{privacy}.log",
     benchmark:
@@ -42,9 +42,9 @@ use rule write_ledgers as write_pruned_ledgers with:
 
 use rule write_ledgers as write_release_ledgers with:
     input:
-        events=of_every_seed("{phase}/released_scores.events.json"),
+        events=of_every_run("{phase}/released_scores.events.json"),
     output:
-        ledgers=of_every_seed("{phase}/released_scores.ledger.json"),
+        ledgers=of_every_run("{phase}/released_scores.ledger.json"),
     log:
         "logs/write_release_ledgers/{dataset}/{model}/{privacy}/{phase}.log",
     benchmark:

@@ -239,6 +239,11 @@ rule scorecard:
         rules.build_scorecard.output,
 
 
+rule levels:
+    input:
+        rules.compare_levels.output,
+
+
 rule learning_curves:
     input:
         rules.plot_learning_curves.output,

@@ -6,9 +6,9 @@ rule prune_dataset:
     output:
         kept=f"{RUN}/pruned/kept.csv",
     log:
-        "logs/prune_dataset/{dataset}/{model}/{privacy}/seed{seed}.log",
+        "logs/prune_dataset/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}.log",
     benchmark:
-        "logs/prune_dataset/{dataset}/{model}/{privacy}/seed{seed}.jsonl"
+        "logs/prune_dataset/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}.jsonl"
     conda:
         "../../envs/gradval.yaml"
     resources:
@@ -22,7 +22,7 @@ rule prune_dataset:
         code=code_of("prune_dataset"),
     message:
         "Pruning {wildcards.dataset} by the scores of {wildcards.model}, "
-        "{wildcards.privacy}, seed {wildcards.seed}"
+        "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw}"
     script:
         "../scripts/prune_dataset.py"
 
@@ -43,9 +43,9 @@ rule retrain_pruned:
         timing=[f"{RUN}/pruned/{removal}/timing.json" for removal in REMOVALS],
         events=[f"{RUN}/pruned/{removal}/events.json" for removal in REMOVALS],
     log:
-        "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}.log",
+        "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}.log",
     benchmark:
-        "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}.jsonl"
+        "logs/retrain_pruned/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}.jsonl"
     # The longest jobs of a short study: started early, they do not trail behind.
     priority: 10
     conda:
@@ -62,6 +62,6 @@ rule retrain_pruned:
         code=code_of("retrain_pruned", architecture),
     message:
         "Retraining {wildcards.model} on what pruning left of {wildcards.dataset}, "
-        "{wildcards.privacy}, seed {wildcards.seed}"
+        "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw}"
     script:
         "../scripts/retrain_pruned.py"

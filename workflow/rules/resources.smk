@@ -125,7 +125,7 @@ def announce_cost():
         "retraining of Table 1": ("retrain", PRUNED),
     }
     jobs = {
-        name: [job_cost(stage, **vars(setting)) for setting in settings for _ in SEEDS]
+        name: [job_cost(stage, **vars(setting)) for setting in settings for _ in RUNS]
         for name, (stage, settings) in stages.items()
     }
     logger.info(cost.estimate_table(jobs, SPEEDUP))

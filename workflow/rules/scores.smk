@@ -12,9 +12,9 @@ rule score_samples:
         scores=score_files(f"{RUN}/{{phase}}", SHARED_SCORES),
         timing=f"{RUN}/{{phase}}/scoring.json",
     log:
-        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
+        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.log",
     benchmark:
-        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}.jsonl"
+        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.jsonl"
     conda:
         "../../envs/gradval.yaml"
     resources:
@@ -29,7 +29,7 @@ rule score_samples:
         code=code_of("score_samples", scored_by(*SHARED_SCORES)),
     message:
         "Scoring every sample of {wildcards.dataset} with {wildcards.model}, "
-        "{wildcards.privacy}, seed {wildcards.seed} ({wildcards.phase})"
+        "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
     script:
         "../scripts/score_samples.py"
 
@@ -45,9 +45,9 @@ rule score_samples_by:
         scores=[f"{RUN}/{{phase}}/scores/{{score}}.parquet"],
         timing=f"{RUN}/{{phase}}/scores/{{score}}.json",
     log:
-        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}/{score}.log",
+        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}/{score}.log",
     benchmark:
-        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/{phase}/{score}.jsonl"
+        "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}/{score}.jsonl"
     conda:
         "../../envs/gradval.yaml"
     resources:
@@ -64,7 +64,7 @@ rule score_samples_by:
         code=code_of("score_samples", scored_by()),
     message:
         "Scoring every sample of {wildcards.dataset} by {wildcards.score} with "
-        "{wildcards.model}, {wildcards.privacy}, seed {wildcards.seed} ({wildcards.phase})"
+        "{wildcards.model}, {wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
     script:
         "../scripts/score_samples.py"
 
@@ -77,9 +77,9 @@ rule release_scores:
         scores=f"{RUN}/{{phase}}/released_scores.parquet",
         events=f"{RUN}/{{phase}}/released_scores.events.json",
     log:
-        "logs/release_scores/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
+        "logs/release_scores/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.log",
     benchmark:
-        "logs/release_scores/{dataset}/{model}/{privacy}/seed{seed}/{phase}.jsonl"
+        "logs/release_scores/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.jsonl"
     conda:
         "../../envs/gradval.yaml"
     resources:
@@ -92,6 +92,6 @@ rule release_scores:
         code=code_of("release_scores"),
     message:
         "Releasing the scores of {wildcards.model} on {wildcards.dataset}, "
-        "{wildcards.privacy}, seed {wildcards.seed} ({wildcards.phase})"
+        "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
     script:
         "../scripts/release_scores.py"

@@ -37,9 +37,9 @@ rule train_model:
         timing=f"{RUN}/{{phase}}/timing.json",
         events=f"{RUN}/{{phase}}/events.json",
     log:
-        "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/{phase}.log",
+        "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.log",
     benchmark:
-        "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/{phase}.jsonl"
+        "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.jsonl"
     conda:
         "../../envs/gradval.yaml"
     resources:
@@ -53,6 +53,6 @@ rule train_model:
         code=code_of("train_model", architecture),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}, "
-        "seed {wildcards.seed} ({wildcards.phase})"
+        "seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
     script:
         "../scripts/train_model.py"

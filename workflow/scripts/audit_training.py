@@ -8,11 +8,12 @@ from gradval.data.store import open_store
 from gradval.privacy.plan import phases_from_dict
 from gradval.runtime.files import read_json, write_json
 from gradval.runtime.jobs import job
+from gradval.study.names import stream_name
 from gradval.training.recipe import Recipe
 from gradval.training.resume import RESUME_FILE, remove_state
 
 with job(snakemake.log[0]):
-    params, output = snakemake.params, snakemake.output
+    wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
     resume = Path(output.audit).with_name(RESUME_FILE)
     result = audit_training(
         open_store(Path(snakemake.input.store[0]).parent),
@@ -22,9 +23,11 @@ with job(snakemake.log[0]):
         audit=AuditPlan(**params.audit),
         delta=params.privacy["delta"],
         accountant=params.privacy["accountant"],
-        seed=int(snakemake.wildcards.seed),
-        draw=int(getattr(snakemake.wildcards, "draw", 0)),
-        stream="/".join([*snakemake.wildcards, "audit"]),
+        seed=int(wildcards.seed),
+        draw=int(wildcards.draw),
+        stream=stream_name(
+            wildcards.dataset, wildcards.model, wildcards.privacy, wildcards.seed, "audit"
+        ),
         secret=params.secret_noise,
         events_path=output.events,
         resume_path=resume,

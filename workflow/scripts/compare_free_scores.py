@@ -16,10 +16,11 @@ with job(snakemake.log[0]):
     for path in snakemake.input.free:
         folder = str(Path(path).parent)
         key = run_key(path)
-        setting, seed = (key["dataset"], key["model"], key["privacy"]), key["seed"]
+        setting = (key["dataset"], key["model"], key["privacy"])
+        run = (key["seed"], key["draw"])
         files = [file for file in snakemake.input.exact if file.startswith(f"{folder}/scores/")]
-        free.setdefault(setting, {})[seed] = pd.read_parquet(path)
-        exact.setdefault(setting, {})[seed] = read_scores(files)
+        free.setdefault(setting, {})[run] = pd.read_parquet(path)
+        exact.setdefault(setting, {})[run] = read_scores(files)
     k = snakemake.params.k
     parts = []
     for setting in free:

@@ -14,7 +14,7 @@ from gradval.study.names import run_key
 def run_of(path):
     """Seed and draw of a run from the path of its scores."""
     key = run_key(path)
-    return key["seed"], key.get("draw", 0)
+    return key["seed"], key["draw"]
 
 
 with job(snakemake.log[0]):

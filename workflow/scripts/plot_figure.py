@@ -72,12 +72,13 @@ def pair(files, shown, common):
     (comparison,) = shown.comparisons
     store = open_store(Path(files.store[0]).parent)
     selections = pd.read_csv(files.selections[0], dtype={"id": str})
-    seeds = sorted(selections["seed"].unique())
-    first = selections[selections["seed"] == seeds[0]]
-    first = first[first["draw"] == first["draw"].min()]
-    if len(seeds) > 1:
-        text = f"Images: seed {seeds[0]}; table: {len(seeds)} seeds."
-        common = {**common, "note": f"{text} {common['note']}".strip()}
+    seeds, draws = (sorted(selections[name].unique()) for name in ("seed", "draw"))
+    first = selections[(selections["seed"] == seeds[0]) & (selections["draw"] == draws[0])]
+    if len(seeds) * len(draws) > 1:
+        run, runs = f"seed {seeds[0]}", f"{len(seeds)} seeds"
+        if len(draws) > 1:
+            run, runs = f"{run}, draw {draws[0]}", f"{runs} of {len(draws)} draws"
+        common = {**common, "note": f"Images: {run}; table: {runs}. {common['note']}".strip()}
     a, b = (first[first["side"] == side].sort_values("rank") for side in ("a", "b"))
     classes = {}
     if comparison.class_name is None and shown.show_classes:

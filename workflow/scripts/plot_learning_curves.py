@@ -24,6 +24,7 @@ with job(snakemake.log[0]):
                 model=f"{model_label(key['model'])}, {dataset_label(key['dataset'])}",
                 privacy=key["privacy"],
                 seed=key["seed"],
+                draw=key["draw"],
                 constant=constant[key["dataset"]],
             )
         )

@@ -25,6 +25,7 @@ with job(snakemake.log[0]):
             fraction=params.fraction,
             scope=params.scope,
             seed=int(snakemake.wildcards.seed),
+            draw=int(snakemake.wildcards.draw),
         )
         table[f"kept_{removal}"] = table["index"].isin(kept)
     with atomic_path(snakemake.output.kept) as temporary:

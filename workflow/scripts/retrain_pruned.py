@@ -9,6 +9,7 @@ from gradval.privacy.events import read_events
 from gradval.privacy.plan import phases_from_dict
 from gradval.runtime.files import read_json
 from gradval.runtime.jobs import job
+from gradval.study.names import stream_name
 from gradval.training.recipe import Recipe
 from gradval.training.resume import remove_state
 from gradval.training.run import RunFiles, train_run
@@ -31,8 +32,10 @@ with job(snakemake.log[0]):
             recipe=Recipe.from_config(params.recipe),
             phase=second.plan,
             seed=int(wildcards.seed),
-            draw=int(getattr(wildcards, "draw", 0)),
-            stream="/".join([*wildcards, removal]),
+            draw=int(wildcards.draw),
+            stream=stream_name(
+                wildcards.dataset, wildcards.model, wildcards.privacy, wildcards.seed, removal
+            ),
             files=files,
             phase_name="second",
             before=second.before,

@@ -6,6 +6,7 @@ from gradval.data.store import open_store
 from gradval.privacy.plan import phases_from_dict
 from gradval.runtime.files import read_json
 from gradval.runtime.jobs import job
+from gradval.study.names import stream_name
 from gradval.training.recipe import Recipe
 from gradval.training.run import RunFiles, train_run
 
@@ -22,8 +23,10 @@ with job(snakemake.log[0]):
         recipe=Recipe.from_config(params.recipe),
         phase=phases_from_dict(read_json(snakemake.input.plan))[wildcards.phase],
         seed=int(wildcards.seed),
-        draw=int(getattr(wildcards, "draw", 0)),
-        stream="/".join(wildcards),
+        draw=int(wildcards.draw),
+        stream=stream_name(
+            wildcards.dataset, wildcards.model, wildcards.privacy, wildcards.seed, wildcards.phase
+        ),
         files=files,
         phase_name=wildcards.phase,
         secret_noise=params.secret_noise,

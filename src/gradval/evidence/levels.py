@@ -27,11 +27,15 @@ from numpy.typing import NDArray
 
 from gradval.evidence.intervals import summarise
 from gradval.evidence.statistics import jackknife_values, p_above, p_below
+from gradval.selection.overlaps import chance_interval, overlap_distribution
 
 RUN_KEY = ("model", "privacy", "seed", "draw", "score")
 CEILINGS = ("draw_ceiling", "seed_ceiling")
 EFFECT, EFFECT_OTHER = "effect", "effect_other_weights"
 QUANTITIES = ("across", "draw_ceiling", EFFECT, "other_weights", "seed_ceiling", EFFECT_OTHER)
+# Of a statistic by chance: its mean, and between what 95% of cases lie.
+CHANCE = ("chance", "chance_low", "chance_high")
+NORMAL_95 = 1.959964
 SIZES = (5, 10, 25, 50, 100, 250)
 STATISTICS = ("overlap", "spearman")
 # What identifies a row of `levels_by_seed`, without the seed.
@@ -99,10 +103,11 @@ def levels_by_seed(
         largest: whether the largest or the smallest scores are selected.
 
     Returns:
-        Long table, `LEVELS_KEY`, seed, value and chance. ``statistic`` is ``overlap`` (share in
-        [0, 1] of k a class) or ``spearman`` (k = 0). Values of quantities between different seeds
-        are jackknife pseudo-values, so of every quantity the mean over seeds is the estimate and
-        their spread its error. What the runs do not determine (no second draw) is left out.
+        Long table, `LEVELS_KEY`, seed, value, and `CHANCE`: what two runs of unrelated scores have
+        in common. ``statistic`` is ``overlap`` (share in [0, 1] of k a class) or ``spearman``
+        (k = 0). Values of quantities between different seeds are jackknife pseudo-values, so of
+        every quantity the mean over seeds is the estimate and their spread its error. What the
+        runs do not determine (no second draw) is left out.
 
     Raises:
         ValueError: a size exceeds the smallest class.
@@ -111,18 +116,19 @@ def levels_by_seed(
     smallest = int(np.bincount(table.labels)[np.unique(table.labels)].min())
     if any(not 0 < k <= smallest for k in sizes):
         raise ValueError(f"sizes must lie between 1 and {smallest}, the smallest class: {sizes}")
+    levels_by_chance = _chance(np.unique(table.labels, return_counts=True)[1], sizes)
     parts = []
     for (model, score), runs in table.runs.groupby(["model", "score"], sort=False):
         values = np.asarray(table.values[runs.index], dtype=np.float64)
-        for statistic, k, chance, matrix in _agreements(values, table.labels, sizes, largest):
+        for statistic, k, matrix in _agreements(values, table.labels, sizes, largest):
             key: dict[str, str | float] = {
                 "dataset": table.dataset,
                 "model": str(model),
                 "score": str(score),
             }
-            key |= {"statistic": statistic, "k": k, "chance": chance}
+            key |= {"statistic": statistic, "k": k, **levels_by_chance[statistic, k]}
             parts.append(constant_columns(_levels_of(matrix, runs), key))
-    columns = [*LEVELS_KEY, "seed", "value", "chance"]
+    columns = [*LEVELS_KEY, "seed", "value", *CHANCE]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
@@ -133,7 +139,7 @@ def summarise_levels(by_seed: pd.DataFrame) -> pd.DataFrame:
         by_seed: as returned by `levels_by_seed`.
 
     Returns:
-        `LEVELS_KEY`, value, low, high (Student's t over seeds), n (seeds), chance, and p: the
+        `LEVELS_KEY`, value, low, high (Student's t over seeds), n (seeds), `CHANCE`, and p: the
         two-sided p-value of the effects against zero, NaN for other quantities.
     """
     rows = []
@@ -143,8 +149,8 @@ def summarise_levels(by_seed: pd.DataFrame) -> pd.DataFrame:
         row |= {"value": found.mean, "low": found.low, "high": found.high, "n": found.n}
         is_effect = row["quantity"] in (EFFECT, EFFECT_OTHER)
         p = min(p_above(part["value"]), p_below(part["value"])) if is_effect else np.nan
-        rows.append({**row, "chance": part["chance"].iloc[0], "p": p})
-    return pd.DataFrame(rows, columns=[*LEVELS_KEY, "value", "low", "high", "n", "chance", "p"])
+        rows.append({**row, **part[list(CHANCE)].iloc[0], "p": p})
+    return pd.DataFrame(rows, columns=[*LEVELS_KEY, "value", "low", "high", "n", *CHANCE, "p"])
 
 
 def bootstrap_samples(
@@ -194,18 +200,38 @@ def constant_columns(frame: pd.DataFrame, values: Mapping[str, str | float]) -> 
 
 def _agreements(
     values: Matrix, labels: NDArray, sizes: Sequence[int], largest: bool
-) -> Iterator[tuple[str, int, float, Matrix]]:
-    """Name, k, chance and (R, R) agreement of all pairs of R vectors of scores."""
+) -> Iterator[tuple[str, int, Matrix]]:
+    """Name, k and (R, R) agreement of all pairs of R vectors of scores."""
     _, ranks = _order_within_classes(values, labels, largest)
-    counts = np.bincount(labels)[np.unique(labels)]
+    classes = len(np.unique(labels))
     for k in sizes:
         chosen = (ranks < k).astype(np.float32)  # exact: sums stay below 2^24
-        yield "overlap", k, float((k / counts).mean()), chosen @ chosen.T / (k * len(counts))
+        yield "overlap", k, chosen @ chosen.T / (k * classes)
     correlations = [
         np.corrcoef(scipy.stats.rankdata(values[:, labels == label], axis=1))
         for label in np.unique(labels)
     ]
-    yield "spearman", 0, 0.0, np.nanmean(correlations, axis=0).reshape(len(values), -1)
+    yield "spearman", 0, np.nanmean(correlations, axis=0).reshape(len(values), -1)
+
+
+def _chance(
+    counts: NDArray[np.int64], sizes: Sequence[int]
+) -> dict[tuple[str, int], dict[str, float]]:
+    """Statistic and k -> `CHANCE` of two unrelated scores, for classes of these sizes.
+
+    Exact for overlaps. A Spearman correlation of n samples has the variance 1 / (n - 1) by chance;
+    its mean over classes is taken to be normal.
+    """
+    levels = {}
+    for k in sizes:
+        chosen = np.full(len(counts), k)
+        low, high = chance_interval(overlap_distribution(chosen, chosen, counts))
+        values = (float((k / counts).mean()), low / chosen.sum(), high / chosen.sum())
+        levels["overlap", k] = dict(zip(CHANCE, map(float, values), strict=True))
+    several = counts[counts > 1]
+    half = NORMAL_95 * float(np.sqrt((1 / (several - 1)).sum())) / len(several)
+    levels["spearman", 0] = dict(zip(CHANCE, (0.0, -half, half), strict=True))
+    return levels
 
 
 def _levels_of(matrix: Matrix, runs: pd.DataFrame) -> pd.DataFrame:

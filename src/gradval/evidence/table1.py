@@ -2,7 +2,8 @@
 
 The paper's columns are the four scores, its rows the privacy levels. Here stand beside them two
 controls, random removal and no removal, the spread over seeds, and differences from random removal
-that are paired by seed. `gradval.report.table1` puts it on paper.
+that are paired by seed. Draws are clustered: those of a seed share its initial weights, so that
+their mean is one value. `gradval.report.table1` puts it on paper.
 """
 
 import math
@@ -24,13 +25,13 @@ def table1(runs: pd.DataFrame) -> pd.DataFrame:
     """Compute Table 1, one row a privacy level and removal.
 
     Args:
-        runs: pruned runs of one data set and model; columns dataset, model, privacy, seed, removal,
-            train_accuracy and test_accuracy in [0, 1], training_seconds, and optionally
+        runs: pruned runs of one data set and model; columns dataset, model, privacy, seed, draw,
+            removal, train_accuracy and test_accuracy in [0, 1], training_seconds, and optionally
             epsilon_kept, epsilon_removed and randomness (of a ledger).
 
     Returns:
         Columns dataset, model, privacy, removal; test_accuracy (mean, %), test_accuracy_sd, n
-        (seeds), test_accuracy_low and _high (95% interval of the mean); difference (test accuracy
+        (seeds), draws (of a seed, at most), test_accuracy_low and _high (95% interval of the mean); difference (test accuracy
         minus that after random removal, points, paired by seed), difference_n, difference_low and
         _high (95% interval), NaN for random removal itself; train_accuracy (mean, %);
         relative_time (training time / that without removal, mean of the ratios of a seed);
@@ -75,6 +76,7 @@ def _level(runs: pd.DataFrame, privacy: str) -> Iterator[dict[str, str | float]]
             "test_accuracy": test.mean,
             "test_accuracy_sd": test.sd,
             "n": test.n,
+            "draws": int(runs[runs["removal"] == removal].groupby("seed").size().max()),
             "test_accuracy_low": test.low,
             "test_accuracy_high": test.high,
             "difference": difference.mean,

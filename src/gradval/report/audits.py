@@ -11,7 +11,7 @@ from gradval.study.names import dataset_label, model_label, privacy_label
 TITLE = "Empirical privacy audit"
 KINDS: Mapping[str, Kind] = dict.fromkeys(
     (
-        *("seed", "claimed ε", "δ", "lower bound", "confidence", "highest bound"),
+        *("seed", "draw", "claimed ε", "δ", "lower bound", "confidence", "highest bound"),
         *("canaries", "guesses", "right"),
     ),
     "number",
@@ -47,6 +47,7 @@ def audit_table(audits: Sequence[Mapping[str, Any]]) -> Table:
             "model": model_label(audit["model"]),
             "privacy": privacy_label(audit["privacy"]),
             "seed": str(audit["seed"]),
+            "draw": str(audit["draw"]),
             "claimed ε": f"{audit['claimed_epsilon']:.3f}",
             "δ": f"{audit['delta']:g}",
             "lower bound": f"{audit['epsilon_lower_bound']:.3f}",

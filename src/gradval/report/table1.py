@@ -125,6 +125,9 @@ def _notes(accuracies: pd.DataFrame, substitutes: str) -> list[str]:
     seeds = (
         f"{most} seed{'s' if most > 1 else ''}" if fewest == most else f"{fewest} to {most} seeds"
     )
+    draws = accuracies["draws"].max()
+    if draws > 1:
+        seeds += f", each the mean of {draws} draws of sampling and noise"
     dataset, model = accuracies[["dataset", "model"]].iloc[0]
     run = f"Data set {dataset_label(dataset)}, model {model_label(model)}"
     notes = [f"{run}; mean" + (" ± standard deviation" if most > 1 else "") + f" over {seeds}."]

@@ -68,7 +68,7 @@ def _log_file(path: Path) -> Iterator[TextIO]:
 
 
 def job_name(log: Path) -> str:
-    """Rule and wildcards of a job, such as `train_model digits/resnet9/eps4/seed0/full`."""
+    """Rule and wildcards of a job, such as `train_model digits/resnet9/eps4/seed0/draw0/full`."""
     parts = log.with_suffix("").parts
     if "logs" not in parts:
         return log.stem

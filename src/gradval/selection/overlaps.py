@@ -73,6 +73,11 @@ def overlap_distribution(counts_a: ArrayLike, counts_b: ArrayLike, sizes: ArrayL
     return reduce(np.convolve, parts, np.ones(1))
 
 
+def chance_interval(pmf: Pmf) -> tuple[int, int]:
+    """Between what 95% of overlaps lie by chance: the 2.5% and the 97.5% quantile."""
+    return _quantile(pmf, (1 - CONFIDENCE) / 2), _quantile(pmf, (1 + CONFIDENCE) / 2)
+
+
 def overlap_test(
     overlap: int, counts_a: ArrayLike, counts_b: ArrayLike, sizes: ArrayLike
 ) -> OverlapTest:
@@ -89,11 +94,12 @@ def overlap_test(
     possible = np.flatnonzero(chance > 0)
     if overlap not in possible:
         raise ValueError(f"an overlap of {overlap} is impossible for these selections")
+    chance_low, chance_high = chance_interval(chance)
     return OverlapTest(
         overlap=overlap,
         expected=_mean(chance),
-        chance_low=_quantile(chance, (1 - CONFIDENCE) / 2),
-        chance_high=_quantile(chance, (1 + CONFIDENCE) / 2),
+        chance_low=chance_low,
+        chance_high=chance_high,
         p_above=min(1.0, 2 * float(chance[overlap:].sum())),
         p_below=min(1.0, 2 * float(chance[: overlap + 1].sum())),
         low=float(overlap) if overlap == possible[0] else _bound(chance, overlap, above=True),

@@ -18,6 +18,7 @@ def kept_samples(
     fraction: float,
     scope: str = "global",
     seed: int = 0,
+    draw: int = 0,
 ) -> np.ndarray:
     """Indices of the samples that stay.
 
@@ -27,7 +28,7 @@ def kept_samples(
         labels: `(N,)` class of each sample.
         fraction: share to remove, in (0, 1); `int(N * fraction)` samples are removed.
         scope: `global` over all samples, or `class` for the same share of every class.
-        seed: of the random removal.
+        seed, draw: of the random removal.
 
     Returns:
         Sorted int64 indices, `N - int(N * fraction)` of them, or N for `none`.
@@ -41,7 +42,7 @@ def kept_samples(
     if removal == "none":
         return np.arange(n)
     if removal == "random":
-        scores = np.random.default_rng(seed).random(n)
+        scores = np.random.default_rng((seed, draw)).random(n)
     if scores is None:
         raise ValueError(f"removal by {removal!r} needs its scores")
     if scope == "global":

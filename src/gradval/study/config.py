@@ -44,6 +44,12 @@ class Grid(Block):
         min_length=1,
         description="a seed fixes the initial weights for every privacy level of a model",
     )
+    draws: Distinct[Seed] = Field(
+        default=[0],
+        min_length=1,
+        description="a draw fixes sampling, noise and augmentation; every seed is trained under "
+        "every draw. Two or more tell what noise alone changes (docs/methods.md, section 6)",
+    )
 
 
 class Model(Block):

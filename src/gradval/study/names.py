@@ -156,7 +156,7 @@ STORE_FILES = (
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """One trained setting, over all seeds."""
+    """One trained setting, over all seeds and draws."""
 
     dataset: str
     model: str
@@ -164,15 +164,29 @@ class Setting:
 
 
 def run_key(path: str | Path) -> dict[str, str | int]:
-    """Data set, model, privacy level and seed of a run from the path of one of its files.
+    """Data set, model, privacy level, seed and draw of a run from the path of one of its files.
 
     Args:
-        path: `results/{dataset}/{model}/{privacy}/seed{seed}/...`.
+        path: `results/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/...`.
     """
-    _, dataset, model, privacy, seed, *_ = Path(path).parts
+    _, dataset, model, privacy, seed, draw, *_ = Path(path).parts
     return {
         "dataset": dataset,
         "model": model,
         "privacy": privacy,
         "seed": int(seed.removeprefix("seed")),
+        "draw": int(draw.removeprefix("draw")),
     }
+
+
+def stream_name(dataset: str, model: str, privacy: str, seed: str | int, part: str) -> str:
+    """The name by which a run's random streams differ from those of all others.
+
+    The draw is not in it: it is an argument of its own wherever streams are derived
+    (`gradval.training.streams.seeded_key`).
+
+    Args:
+        dataset, model, privacy, seed: of the run.
+        part: phase, removal or `audit`.
+    """
+    return f"{dataset}/{model}/{privacy}/{seed}/{part}"

@@ -116,6 +116,25 @@ def test_no_effect_of_privacy_is_found_where_weights_are_shared() -> None:
     assert math.isnan(row.loc["across", "p"]) and row.loc["effect", "p"] > 0.05
 
 
+def test_chance_holds_95_of_a_hundred_unrelated_runs() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [30, 60, 90])
+    runs = [
+        {"model": "m", "privacy": p, "seed": s, "draw": 0, "score": "vog"}
+        for p in LEVELS
+        for s in range(200)
+    ]
+    scores = ScoreTable("d", labels, pd.DataFrame(runs), rng.normal(size=(400, 180)))
+    found = levels_by_seed(scores, sizes=[10])
+    across = found[found["quantity"] == "across"]
+    for (statistic, _), rows in across.groupby(["statistic", "k"]):
+        mean, low, high = rows[["chance", "chance_low", "chance_high"]].iloc[0]
+        assert rows["value"].mean() == pytest.approx(mean, abs=0.02), statistic
+        assert 0.9 < rows["value"].between(low - 1e-9, high + 1e-9).mean() < 0.995, statistic
+    # Selections so large that no overlap of all is ever drawn.
+    assert levels_by_seed(scores, sizes=[30])["chance_high"].between(0, 1).all()
+
+
 def test_planted_effect_is_found_with_draws_and_without() -> None:
     for draws, quantity in ((2, "effect"), (1, "effect_other_weights")):
         found = summarise_levels(levels_by_seed(table(level=1.0, draws=draws)))

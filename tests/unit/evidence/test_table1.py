@@ -81,6 +81,20 @@ def test_seeds_are_matched_not_counted(runs: pd.DataFrame) -> None:
     assert (row["difference"], row["difference_n"], row["n"]) == (pytest.approx(-2.5), 2, 3)
 
 
+def test_the_draws_of_a_seed_are_one_value(runs: pd.DataFrame) -> None:
+    """They share its initial weights: twice as many runs make no interval narrower."""
+    spread = pd.concat(
+        [
+            runs.assign(draw=draw, test_accuracy=runs["test_accuracy"] + shift)
+            for draw, shift in enumerate((-0.01, 0.01))
+        ]
+    )
+    assert (table1(runs)["draws"] == 1).all() and (table1(spread)["draws"] == 2).all()
+    pd.testing.assert_frame_equal(
+        table1(spread).drop(columns="draws"), table1(runs).drop(columns="draws")
+    )
+
+
 def test_random_is_not_compared_with_itself(runs: pd.DataFrame) -> None:
     row = cell(table1(runs), "random")
     assert math.isnan(row["difference"]) and row["difference_n"] == 0

@@ -47,6 +47,24 @@ def test_table1_shows_seeds_on_their_means_in_order() -> None:
         assert [point[1] for point in of_seeds] == pytest.approx(percent)
 
 
+def test_table1_shows_the_mean_of_the_draws_of_a_seed() -> None:
+    table = accuracies()
+    spread = pd.concat(
+        [table.assign(draw=d, test_accuracy=table["test_accuracy"] + e) for d, e in enumerate((-0.02, 0.02))]
+    )
+    (axes,), (of_draws,) = figures.plot_table1(table).axes, figures.plot_table1(spread).axes
+    for large in (True, False):
+        expected = [point[:2] for point in points_of(axes, large)]
+        found = [point[:2] for point in points_of(of_draws, large)]
+        assert np.array(found) == pytest.approx(np.array(expected))
+
+
+def test_learning_curves_show_every_draw() -> None:
+    table = pd.concat([curves(), curves().assign(draw=1)])
+    for axes in figures.plot_learning_curves(table).axes:
+        assert sum(line.get_linewidth() == 0.8 for line in axes.lines) == 2 * 9
+
+
 def test_table1_links_the_runs_of_a_seed() -> None:
     table = accuracies()
     (axes,) = figures.plot_table1(table).axes
@@ -123,7 +141,7 @@ def test_learning_curves_show_each_seed_and_the_mean_of_those_that_have_the_epoc
         assert len({str(line._dash_pattern) for line in thick}) == 3  # type: ignore[attr-defined]
     legend = figure.axes[1].get_legend()
     labels = [t.get_text() for t in legend.get_texts()]
-    assert labels == ["non-private", "ε = 1", "ε = 4", "one seed"]
+    assert labels == ["non-private", "ε = 1", "ε = 4", "one run"]
 
 
 def test_learning_curves_show_the_constant_answer() -> None:

@@ -8,6 +8,7 @@ AUDIT = {
     "model": "resnet9",
     "privacy": "eps1",
     "seed": 0,
+    "draw": 1,
     "claimed_epsilon": 0.99951,
     "delta": 1e-4,
     "epsilon_lower_bound": 0.3969,
@@ -32,5 +33,5 @@ def test_the_table_states_bound_claim_and_confidence_in_every_format():
         for part in ("1.000", "0.397", "0.95", "4.272", "refuted", "add or remove one sample"):
             assert part in text
     rows = [line for line in markdown_text(TITLE, [table]).splitlines() if "| digits |" in line]
-    assert rows[0].startswith("| digits | ResNet-9 | ε = 1 | 0 | 1.000 | 0.0001 | 0.397 |")
+    assert rows[0].startswith("| digits | ResNet-9 | ε = 1 | 0 | 1 | 1.000 | 0.0001 | 0.397 |")
     assert "ε = 4" in rows[1] and len(rows) == 2

@@ -6,7 +6,7 @@ from html_text import Page
 from gradval.report.ledgers import TITLE, ledger_rows, ledger_table
 from gradval.report.tables import html_page
 
-KEY = {"dataset": "cifar10", "model": "resnet18", "privacy": "eps4", "seed": 1}
+KEY = {"dataset": "cifar10", "model": "resnet18", "privacy": "eps4", "seed": 1, "draw": 0}
 EVENT = {
     **{"mechanism": "gaussian", "sampling_rate": 0.25, "noise_multiplier": 1.23456},
     **{"steps": 45, "clipping_norm": 1.0},
@@ -30,8 +30,8 @@ OPEN = {"private": False, "notes": ["No privacy.", "Raw scores."]}
 
 def test_a_row_a_group_with_what_it_took_part_in() -> None:
     kept, removed = ledger_rows(PRIVATE, {**KEY, "removal": "grad_norm"})
-    assert list(kept.values())[:6] == [
-        "CIFAR-10", "ResNet-18", "ε = 4", "1", "Gradient norm", "kept",
+    assert list(kept.values())[:7] == [
+        "CIFAR-10", "ResNet-18", "ε = 4", "1", "0", "Gradient norm", "kept",
     ]  # fmt: skip
     assert kept["ε"] == "4.000 (PLD)" and kept["other accountants"] == "4.500 (RDP)"
     assert removed["ε"] == "2.000 (PLD)" and removed["other accountants"] == ""

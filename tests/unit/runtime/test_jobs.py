@@ -8,8 +8,8 @@ from gradval.runtime.jobs import job, job_name
 
 
 def test_a_job_is_named_by_rule_and_wildcards():
-    log = Path("logs/train_model/cifar10/resnet18/eps4/seed0/full.log")
-    assert job_name(log) == "train_model cifar10/resnet18/eps4/seed0/full"
+    log = Path("logs/train_model/cifar10/resnet18/eps4/seed0/draw0/full.log")
+    assert job_name(log) == "train_model cifar10/resnet18/eps4/seed0/draw0/full"
     assert job_name(Path("elsewhere/one.log")) == "one"
 
 

@@ -41,6 +41,8 @@ def test_controls():
     assert len(random) == 6 and random == keep("random", None, seed=3)
     drawn = {tuple(keep("random", None, seed=seed)) for seed in range(20)}
     assert len(drawn) > 10
+    assert random == keep("random", None, seed=3, draw=0)
+    assert len({tuple(keep("random", None, seed=3, draw=draw)) for draw in range(20)}) > 10
 
 
 def test_random_removal_is_uniform():

@@ -97,7 +97,9 @@ def test_defaults_fill_what_a_config_leaves_out():
     config = load_config()
     for block in ("privacy", "scores", "selection", "release", "cost", "substitutes"):
         del config[block]
+    del config["grid"]["draws"]
     study = validate(config)
+    assert study.grid.draws == [0]
     assert study.selection.k == 25 and study.cost.gpus == 1
     assert study.privacy.secret_noise == "auto"
     assert study.comparisons == {} and study.substitutes.datasets == {}
@@ -166,6 +168,8 @@ def test_neither_torch_nor_pandas_is_imported():
         ("audit.guesses", 3, "audit.guesses: must be a multiple of 2, but is 3"),
         ("grid.seeds", [1, 1], "grid.seeds: lists something twice"),
         ("grid.seeds", [], "grid.seeds: needs at least 1 entry"),
+        ("grid.draws", [0, 0], "grid.draws: lists something twice"),
+        ("grid.draws", [-1], "grid.draws.0: must be at least 0, but is -1"),
         ("release.bounds.vog", [1], "release.bounds.vog: needs at least 2 entries"),
         ("release.bounds.vog", [1, 1], "release.bounds.vog: 1 must be below 1"),
         ("models.resnet9.architecture", 9, "models.resnet9.architecture: 9 is a number, but must"),

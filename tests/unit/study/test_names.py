@@ -66,5 +66,10 @@ def test_words():
 
 
 def test_run_key_is_read_from_the_path():
-    key = {"dataset": "digits", "model": "resnet9", "privacy": "eps4", "seed": 3}
-    assert names.run_key("results/digits/resnet9/eps4/seed3/full/summary.json") == key
+    key = {"dataset": "digits", "model": "resnet9", "privacy": "eps4", "seed": 3, "draw": 1}
+    assert names.run_key("results/digits/resnet9/eps4/seed3/draw1/full/summary.json") == key
+
+
+def test_streams_are_named_after_the_run_without_its_draw():
+    """Results that were published were drawn under these names."""
+    assert names.stream_name("digits", "resnet9", "eps4", "3", "full") == "digits/resnet9/eps4/3/full"

@@ -20,12 +20,12 @@ def table(**scores: np.ndarray) -> pd.DataFrame:
 def agreement() -> pd.DataFrame:
     """Two seeds: in the first free equals exact, in the second it is upside down."""
     exact = {
-        0: table(loss=RISING, grad_norm=RISING, vog=RISING),
-        1: table(loss=RISING, grad_norm=RISING, vog=np.roll(RISING, 4)),
+        (0, 0): table(loss=RISING, grad_norm=RISING, vog=RISING),
+        (1, 0): table(loss=RISING, grad_norm=RISING, vog=np.roll(RISING, 4)),
     }
     free = {
-        0: table(loss=2 * RISING, vog=RISING**2),
-        1: table(loss=RISING.max() - RISING, vog=np.roll(RISING, 4)),
+        (0, 0): table(loss=2 * RISING, vog=RISING**2),
+        (1, 0): table(loss=RISING.max() - RISING, vog=np.roll(RISING, 4)),
     }
     return free_score_agreement(free, exact, k=10)
 
@@ -49,16 +49,28 @@ def test_agreement_of_known_scores() -> None:
 def test_samples_without_a_free_score_come_last() -> None:
     missing = RISING.copy()
     missing[-5:] = np.nan
-    found = free_score_agreement({3: table(vog=missing)}, {3: table(vog=RISING)}, k=10)
+    found = free_score_agreement({(3, 1): table(vog=missing)}, {(3, 1): table(vog=RISING)}, k=10)
     row = found.iloc[0]
-    assert (row["samples"], row["overlap"], row["seed"]) == (N - 5, 5, 3)
+    assert (row["samples"], row["overlap"], row["seed"], row["draw"]) == (N - 5, 5, 3, 1)
     assert row["spearman"] == pytest.approx(1)
 
 
 def test_tables_of_other_samples_are_refused() -> None:
     other = table(vog=RISING).iloc[::-1].reset_index(drop=True)
     with pytest.raises(ValueError, match="not of the same samples"):
-        free_score_agreement({0: other}, {0: table(vog=RISING)}, k=3)
+        free_score_agreement({(0, 0): other}, {(0, 0): table(vog=RISING)}, k=3)
+
+
+def test_draws_of_one_seed_are_no_other_seed() -> None:
+    runs = {run: table(vog=np.roll(RISING, sum(run))) for run in ((0, 0), (0, 1), (1, 0))}
+    found = free_score_agreement(runs, runs, k=10)
+    others = found[found["compared"] == "another seed"]
+    assert list(zip(others["seed"], others["draw"], strict=True)) == [(0, 0), (0, 1)]
+    # The seed with two draws is one dot.
+    setting = {"dataset": "digits", "model": "resnet9", "privacy": "eps1"}
+    upper, _ = plot_free_scores(found.assign(**setting), k=10).axes
+    dots = [c for c in upper.collections if len(c.get_offsets())]
+    assert sum(len(c.get_offsets()) for c in dots) == 2
 
 
 def test_figure_shows_means_seeds_and_what_two_seeds_share() -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from test_training import OPTIONS
 
 from gradval.data.store import Split, Store
 from gradval.privacy.events import extended, read_events, training_event
 from gradval.privacy.plan import PhasePlan
+from gradval.training.checkpoints import load_weights
+from gradval.training.loop import Trainer
 from gradval.training.recipe import Recipe
 from gradval.training.run import RunFiles, train_run
 
@@ -63,6 +66,42 @@ def test_a_run_without_privacy_has_events_that_say_so(tmp_path):
     (event,) = json.loads(files.events.read_text())["events"]
     assert event["mechanism"] == "none" and "noise_multiplier" not in event
     assert not read_events(files.events).private
+
+
+def watched_run(monkeypatch, folder, phase, draw):
+    """Weights before the first step, the state of the noise, samples of each step, last weights."""
+    starts, noises, batches = [], [], []
+    make, draw_batch = Trainer.__init__, Trainer._draw
+
+    def init(self, model, *args, **options):
+        starts.append({name: w.detach().clone() for name, w in model.state_dict().items()})
+        make(self, model, *args, **options)
+        noises.append(self.streams.state_dict()["noise"].clone())
+
+    def drawn(self):
+        batches.append(draw_batch(self))
+        return batches[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "__init__", init)
+        patch.setattr(Trainer, "_draw", drawn)
+        files = run(folder, phase, draw=draw)
+    return starts[0], noises[0].tolist(), [b.tolist() for b in batches], load_weights(files.weights)
+
+
+@pytest.mark.parametrize("phase", [PRIVATE, PLAIN], ids=["private", "plain"])
+def test_draws_begin_with_the_same_weights_and_draw_other_samples(tmp_path, monkeypatch, phase):
+    folders = {"first": 0, "second": 1, "again": 1}
+    starts, noises, batches, ends = zip(
+        *(watched_run(monkeypatch, tmp_path / f, phase, draw) for f, draw in folders.items()),
+        strict=True,
+    )
+    for name, weight in starts[0].items():
+        assert all(torch.equal(weight, other[name]) for other in starts[1:])
+    assert noises[0] != noises[1] == noises[2]
+    assert batches[0] != batches[1] == batches[2]
+    same = [all(torch.equal(w, ends[2][name]) for name, w in end.items()) for end in ends[:2]]
+    assert same == [False, True]
 
 
 def test_phases_of_different_promises_are_refused_before_anything_is_trained(tmp_path):

@@ -4,7 +4,7 @@ Every epsilon is recomputed from the events that the ledger lists, and printed b
 one. Exit code 1 if one differs or is above its target.
 
 Example:
-  gradval ledger results/digits/resnet18/eps4/seed0/full/ledger.json
+  gradval ledger results/digits/resnet18/eps4/seed0/draw0/full/ledger.json
 """
 
 import argparse

@@ -5,6 +5,7 @@
 - ``sheet``: the contact sheet that these two are made of;
 - ``distribution``: the distribution of one score with example images (Figure 1);
 - ``agreement``: agreement of private and non-private selections, score by score (Figure 3);
+- ``levels``: what a privacy level changes, beside what noise and weights do;
 - ``free_scores``: agreement of the scores collected while training with the exact ones;
 - ``accuracy``: test accuracy after removal (Table 1) and over training;
 - ``summary``: means over seeds, chance and ceiling from rows of ``statistics.csv``;
@@ -22,6 +23,7 @@ from gradval.report.figures.agreement import plot_consistency
 from gradval.report.figures.distribution import plot_score_distribution
 from gradval.report.figures.extremes import plot_extremes
 from gradval.report.figures.free_scores import plot_free_scores
+from gradval.report.figures.levels import plot_levels
 from gradval.report.figures.selection import plot_selection_pair
 from gradval.report.figures.style import save_figure, style
 from gradval.report.figures.summary import StatisticSummary, summarise
@@ -32,6 +34,7 @@ __all__ = [
     "plot_extremes",
     "plot_free_scores",
     "plot_learning_curves",
+    "plot_levels",
     "plot_score_distribution",
     "plot_selection_pair",
     "plot_table1",

@@ -36,20 +36,22 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
     """Show the test accuracy after the samples with the largest scores were removed (Table 1).
 
     Groups are privacy levels, colours and markers what was removed; hollow marks are removals by
-    released scores. Large marks are means over seeds, the points on them the seeds. A thin line
-    links the points of one seed, whose runs share their first phase: differences are paired. A
-    dashed line continues the mean of random removal through its group.
+    released scores. Large marks are means over seeds, the points on them the seeds, each the mean
+    of its draws. A thin line links the points of one seed, whose runs share their first phases:
+    differences are paired. A dashed line continues the mean of random removal through its group.
 
     Args:
         accuracies: one row a run, with the columns privacy, removal (a score, "random" or "none"),
-            seed and test_accuracy (0 to 1).
+            seed, draw and test_accuracy (0 to 1).
         title, note: heading, and what a reader must know (substitutes).
 
     Raises:
         ValueError: a column is missing, a run occurs twice, an accuracy is not within 0 to 1, or a
             privacy level is unknown.
     """
-    _check(accuracies, ["privacy", "removal", "seed"])
+    _check(accuracies, ["privacy", "removal", "seed", "draw"])
+    by_seed = ["privacy", "removal", "seed"]
+    accuracies = accuracies.groupby(by_seed, as_index=False)["test_accuracy"].mean()
     levels = privacy_order(accuracies["privacy"])
     removals = score_order(accuracies["removal"])
     step = min(0.18, GROUP / max(len(removals) - 1, 1))
@@ -139,10 +141,10 @@ def _removal_marks(removals: list[str]) -> dict[str, tuple[str, Fill]]:
 def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "") -> Figure:
     """Show the test accuracy over training, in a panel for each model, a line a privacy level.
 
-    Thin lines are seeds, thick ones the mean of the seeds that have the epoch.
+    Thin lines are runs, thick ones the mean of those that have the epoch.
 
     Args:
-        curves: one row an epoch of a run, with the columns model, privacy, seed, epoch and
+        curves: one row an epoch of a run, with the columns model, privacy, seed, draw, epoch and
             test_accuracy (0 to 1); optionally constant, the accuracy of always answering the most
             frequent class of the test set, which gets a dotted line.
         title, note: heading, and what a reader must know (substitutes).
@@ -150,10 +152,13 @@ def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "
     Raises:
         ValueError: as in `plot_table1`.
     """
-    _check(curves, ["model", "privacy", "seed", "epoch"])
+    _check(curves, ["model", "privacy", "seed", "draw", "epoch"])
     models = list(dict.fromkeys(curves["model"]))
     levels = privacy_order(curves["privacy"])
-    percent = curves.assign(percent=100 * curves["test_accuracy"])
+    percent = curves.assign(
+        percent=100 * curves["test_accuracy"],
+        run=curves["seed"].astype(str) + "/" + curves["draw"].astype(str),
+    )
     columns = 2 if len(models) == 4 else min(3, len(models))
     rows = math.ceil(len(models) / columns)
     figure = new_figure(4.3 if rows == 1 else 0.4 + 2.6 * rows, title, note)
@@ -171,7 +176,7 @@ def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "
                label=privacy_label(level))
         for level in levels
     ]  # fmt: skip
-    handles.append(Line2D([], [], color="black", linewidth=0.8, alpha=0.6, label="one seed"))
+    handles.append(Line2D([], [], color="black", linewidth=0.8, alpha=0.6, label="one run"))
     if "constant" in curves:
         handles.append(
             Line2D([], [], color="black", linestyle=":", label="always the most\nfrequent class")
@@ -181,7 +186,7 @@ def plot_learning_curves(curves: pd.DataFrame, *, title: str = "", note: str = "
 
 
 def _draw_curves(axes: Axes, runs: pd.DataFrame, levels: list[str]) -> None:
-    """One panel: seeds, their means, and the constant answer."""
+    """One panel: runs, their means, and the constant answer."""
     colours, dashes = _privacy_looks(levels)
     looks = {
         **{"x": "epoch", "y": "percent", "hue": "privacy", "style": "privacy", "ax": axes},
@@ -189,7 +194,7 @@ def _draw_curves(axes: Axes, runs: pd.DataFrame, levels: list[str]) -> None:
         **{"errorbar": None, "legend": False},
     }
     seaborn = load_seaborn()
-    seaborn.lineplot(runs, units="seed", estimator=None, linewidth=0.8, alpha=0.6, **looks)
+    seaborn.lineplot(runs, units="run", estimator=None, linewidth=0.8, alpha=0.6, **looks)
     seaborn.lineplot(runs, estimator="mean", linewidth=2.5, **looks)
     if "constant" in runs:
         for share in runs["constant"].dropna().unique():

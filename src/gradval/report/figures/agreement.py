@@ -19,7 +19,12 @@ from gradval.report.figures.style import (
     note_height,
     style,
 )
-from gradval.report.figures.summary import StatisticSummary, check_overlap, summarise
+from gradval.report.figures.summary import (
+    StatisticSummary,
+    check_overlap,
+    interval_of_mean,
+    summarise,
+)
 from gradval.report.labels import OF_IMAGES, statistic_label
 from gradval.study.names import score_label, score_order
 
@@ -134,7 +139,7 @@ def _draw_panel(axes: Axes, summaries: Mapping[str, StatisticSummary], panel: st
     if not drawn.empty:
         seaborn.pointplot(
             drawn, hue="score", hue_order=names, palette=score_colours(names), legend=False,
-            errorbar=_interval, linestyle="none", markersize=9, err_kws={"linewidth": 2},
+            errorbar=interval_of_mean, linestyle="none", markersize=9, err_kws={"linewidth": 2},
             zorder=3, **common,
         )  # fmt: skip
         seaborn.stripplot(
@@ -144,17 +149,6 @@ def _draw_panel(axes: Axes, summaries: Mapping[str, StatisticSummary], panel: st
     axes.set(xlim=(min(limits), max(limits)), xlabel="", ylabel="")
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
-
-
-def _interval(values: pd.Series) -> tuple[float, float]:
-    """The 95% confidence interval of a mean over seeds; the mean itself for one seed."""
-    # Loaded when it is used: it needs SciPy.
-    from gradval.evidence.intervals import summarise as summarise_seeds
-
-    summary = summarise_seeds(values)
-    if math.isnan(summary.low):
-        return summary.mean, summary.mean
-    return summary.low, summary.high
 
 
 def _legend(count: int, pairing: str) -> list[Artist]:

@@ -44,7 +44,7 @@ def plot_free_scores(
 ) -> Figure:
     """Chart the agreement of free with exact scores, in a column of panels for each model.
 
-    A large mark is the mean over seeds, a small dot a seed, and a black line how well the exact
+    A large mark is the mean over seeds, a small dot a seed (the mean of its draws), and a black line how well the exact
     scores of two seeds agree; the dashed line is the overlap of random selections.
 
     Args:
@@ -88,6 +88,8 @@ def _draw_panel(
     width = GROUP / len(colours)
     seaborn = load_seaborn()
     free = rows[rows["compared"] == "free"]
+    # The draws of a seed are one value: they share their initial weights.
+    free = free.groupby(["privacy", "score", "seed"], sort=False, as_index=False)[statistic].mean()
     common = {
         **{"x": "privacy", "y": statistic, "hue": "score", "order": levels, "ax": axes},
         **{"hue_order": list(colours), "legend": False},

@@ -93,6 +93,17 @@ def summarise(statistics: pd.DataFrame, pairing: str = "same seed") -> dict[str,
     return summaries
 
 
+def interval_of_mean(values: pd.Series) -> tuple[float, float]:
+    """The 95% confidence interval of a mean over seeds; the mean itself for one seed."""
+    # Loaded when it is used: it needs SciPy.
+    from gradval.evidence.intervals import summarise as summarise_seeds
+
+    summary = summarise_seeds(values)
+    if math.isnan(summary.low):
+        return summary.mean, summary.mean
+    return summary.low, summary.high
+
+
 def check_overlap(summary: StatisticSummary, k: int) -> None:
     """Raise ValueError if selections of k images cannot have such an overlap."""
     largest = max(summary.values)
