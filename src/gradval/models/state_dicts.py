@@ -154,7 +154,9 @@ def fitted(weights: Mapping[str, Tensor], model: nn.Module, where: str) -> dict[
 def _prefix(weights: Mapping[str, Tensor], needed: Sequence[str]) -> str:
     """What stands before all of the model's own names; nothing if there is no such prefix."""
     last = needed[-1]
-    ends = [name.removesuffix(last) for name in weights if name == last or name.endswith(f".{last}")]
+    ends = [
+        name.removesuffix(last) for name in weights if name == last or name.endswith(f".{last}")
+    ]
     whole = [end for end in ends if all(end + name in weights for name in needed)]
     # Of a model and its average (`model.`, `ema.model.`) the model.
     return min(whole, key=len, default="")

@@ -288,5 +288,3 @@ def _fitting_batch(model: nn.Module, samples: Samples, scores: Mapping[str, Scor
     with evaluating(model) as plain:
         check_separable(plain)
         return choose_batch_size(plain, first.to(reference_tensor(plain)), order)
-
-

@@ -165,7 +165,9 @@ def as_samples(dataset: Any) -> Samples:
 
 def _image_and_label(batch: Any) -> tuple[Tensor, Tensor]:
     if isinstance(batch, Mapping):
-        found = [next((batch[k] for k in keys if k in batch), None) for keys in (IMAGE_KEYS, LABEL_KEYS)]
+        found = [
+            next((batch[k] for k in keys if k in batch), None) for keys in (IMAGE_KEYS, LABEL_KEYS)
+        ]
         if any(part is None for part in found):
             raise ValueError(
                 "a sample that is a dictionary must have the keys image and label, not "

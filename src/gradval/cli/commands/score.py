@@ -18,7 +18,8 @@ Examples:
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -284,14 +285,12 @@ def _device_name(device: "torch.device") -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-class _memory_said:
-    """Context that says in one line that memory is short."""
+@contextmanager
+def _memory_said() -> Iterator[None]:
+    """Say in one line that memory is short."""
+    import torch
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        import torch
-
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-            raise ValueError("out of memory: try a smaller --batch-size or --size") from error
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ValueError("out of memory: try a smaller --batch-size or --size") from error

@@ -186,4 +186,3 @@ def _class_order(
     if unknown:
         raise ValueError(f"{path}: class {unknown[0]!r} is not among {', '.join(order)}")
     return order
-
