@@ -1,8 +1,8 @@
 """Gradient-based data valuation under differential privacy.
 
 The public functions below work on any `torch.nn.Module` whose samples do not interact in evaluation
-mode. They are loaded
-when first used, so that importing one part of the package does not cost the import of another.
+mode. They are loaded when first used, so that importing one part of the package does not cost the
+import of another.
 """
 
 from importlib import import_module

@@ -163,7 +163,7 @@ class Events(Record):
 
 
 def _check_order(events: tuple[Event, ...]) -> None:
-    """What one file may hold: a model first, of one unit and source of randomness, one selection."""
+    """What one file may hold: a model first; one unit, source of randomness and selection."""
     if isinstance(events[0], Release):
         raise ValueError("$.events[0]: a release, but no training or public model is before it")
     _check_public(events)

@@ -69,8 +69,8 @@ SEEDED_NOTICE = (
     "training promises with secret noise, and these models carry no guarantee."
 )
 PUBLIC_MODEL = (
-    "Whoever released the scores stated that the model is public: that it was not trained, tuned or "
-    "chosen with these samples. If it was, no epsilon holds. Epsilon covers all released scores "
+    "Whoever released the scores stated that the model is public: that it was not trained, tuned "
+    "or chosen with these samples. If it was, no epsilon holds. Epsilon covers all released scores "
     "together. No target was set for it. The noise of the releases is not seeded."
 )
 # The same for units that are groups.

@@ -1,4 +1,4 @@
-"""Two scorings of the same samples, compared score by score, each number beside its chance level."""
+"""Two scorings of the same samples, compared score by score, each beside its chance level."""
 
 from collections.abc import Sequence
 

@@ -50,7 +50,7 @@ def chosen_device(name: str) -> torch.device:
     Raises:
         ValueError: there is no such device.
     """
-    if name == "auto" or name == "cuda" and torch.cuda.is_available():
+    if name == "auto" or (name == "cuda" and torch.cuda.is_available()):
         return job_device()
     try:
         device = torch.device(name)

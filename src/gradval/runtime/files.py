@@ -48,6 +48,8 @@ def private_path(path: str | Path) -> Iterator[Path]:
     with atomic_path(path) as temporary:
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
         yield temporary
+        # Some writers replace the file instead of filling it.
+        temporary.chmod(0o600)
 
 
 def _remove_leftovers(path: Path) -> None:
