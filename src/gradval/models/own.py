@@ -29,7 +29,7 @@ def build_own_model(
 
     Args:
         name: `torchvision:<model>`, `<file>.py:<function>`, `package.module:<function>` (looked for
-            in the working folder too), or an architecture of this package. In the place of a
+            in the folders of `gradval.runtime.plugins` too), or an architecture of this package. In the place of a
             function may stand a class, or a module that is built already.
         classes, channels, image_size: what it is for. A function is given those that it takes, by
             these names; `num_classes` and `in_channels` are others for the first two.
@@ -76,7 +76,6 @@ def load_builder(name: str) -> Any:
         return getattr(module, attribute)
     if name not in ARCHITECTURES and (not place or not attribute):
         raise ValueError(f"model {name!r} must be of the form {FORMS}")
-    plugins.find_plugins_in(Path.cwd(), *plugins.plugin_folders())
     return _run(f"model {name}", lambda: ARCHITECTURES.load(name))
 
 

@@ -92,8 +92,10 @@ def run(options: argparse.Namespace) -> int:
     """
     from gradval.data.sources.own_images import read_own_images
     from gradval.models.state_dicts import find_checkpoints
+    from gradval.runtime import plugins
 
     show_notices()
+    plugins.find_plugins_in(Path.cwd(), *plugins.plugin_folders())
     batch_size = _batch_size(options.batch_size)
     data = image_options(options)
     out = Path(options.out)
