@@ -1,7 +1,8 @@
 """Gradient-based data valuation under differential privacy.
 
-The public functions below work on any `torch.nn.Module` without batch statistics. They are loaded
-when first used, so that importing one part of the package does not cost the import of another.
+The public functions below work on any `torch.nn.Module` whose samples do not interact in evaluation
+mode. They are loaded when first used, so that importing one part of the package does not cost the
+import of another.
 """
 
 from importlib import import_module
@@ -14,6 +15,12 @@ _PUBLIC = {
     "plis_scores": "gradval.scores",
     "score_samples": "gradval.scores",
     "normalise_per_class": "gradval.scores",
+    "score_dataset": "gradval.scores.dataset",
+    "find_checkpoints": "gradval.models.state_dicts",
+    "read_results": "gradval.scores.results",
+    "write_sheet": "gradval.report.score_sheet",
+    "compare_scores": "gradval.report.score_comparison",
+    "publish": "gradval.privacy.publish",
     "select": "gradval.selection",
     "overlap": "gradval.selection",
     "ssim_between": "gradval.selection",

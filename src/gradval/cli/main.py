@@ -7,6 +7,7 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from gradval.cli import commands
 
@@ -15,9 +16,12 @@ Gradient-based data valuation under differential privacy.
 
 Exit codes: 0 for success, 1 for a failed check, 2 for bad input (one line says which)."""
 EPILOG = """\
-Example:
-  gradval check images.tar    what is in a folder or archive of images
-  gradval check --help        explains a command"""
+Examples:
+  gradval check xrays.tar     what is in a folder or archive of images
+  gradval score xrays --model torchvision:resnet18 --checkpoints 'ckpt_*.pt' --out scored
+  gradval sheet scored        a page with the images of the largest and the smallest scores
+  gradval release scored --score loss --bounds 0 3 --epsilon 1 --public-model
+  gradval score --help        explains a command"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,19 +41,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        # One line, whatever a library says.
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="gradval", description=HELP, epilog=EPILOG, formatter_class=layout
-    )
+    parser = Parser(prog="gradval", description=HELP, epilog=EPILOG, formatter_class=layout)
     parsers = parser.add_subparsers(required=True, metavar="command")
     for found in pkgutil.iter_modules(commands.__path__):
         command = import_module(f"{commands.__name__}.{found.name}")

@@ -28,7 +28,7 @@ Rate = Annotated[float, Field(strict=True, gt=0, le=1)]
 Noise = Annotated[float, Field(strict=True, ge=LEAST_NOISE, le=MOST_NOISE)]
 Norm = Annotated[float, Field(strict=True, gt=0, le=MOST_NORM)]
 Bound = Annotated[float, Field(strict=True, ge=-MOST_NORM, le=MOST_NORM)]
-Unit = Literal["sample"]
+Unit = Literal["sample", "group"]
 Libraries = Annotated[dict[Name, Name], Field(max_length=20)]
 Randomness = Literal["seeded", "secret"]
 # What the samples of a phase were chosen by: not at all; at random; by raw scores of the phase
@@ -85,13 +85,24 @@ class PlainTraining(Record):
     libraries: Libraries = Field(default_factory=dict)
 
 
+class PublicModel(Record):
+    """A model that is stated to have learnt nothing from the samples: what it reveals is free.
+
+    Attributes:
+        phase: its name, for people.
+    """
+
+    mechanism: Literal["public"] = "public"
+    phase: Name = "public model"
+
+
 class Release(Record):
-    """The scores of all samples, clipped to public bounds, with Laplace noise.
+    """One score of every sample or group, clipped to public bounds, with Laplace noise.
 
     Attributes:
         phase: its name, for people.
         score: what was released.
-        unit: whose score it is.
+        unit: whose score it is; of a group, such as a patient, the mean of its clipped scores.
         relation: neighbouring data sets; `blank` replaces one unit by one without gradient and with
             any score, number and positions being public.
         samples: how many scores were released.
@@ -124,7 +135,7 @@ class Release(Record):
 
 
 Training = PrivateTraining | PlainTraining
-Event = PrivateTraining | PlainTraining | Release
+Event = PrivateTraining | PlainTraining | PublicModel | Release
 
 
 class Events(Record):
@@ -152,9 +163,11 @@ class Events(Record):
 
 
 def _check_order(events: tuple[Event, ...]) -> None:
-    """What one file may hold: a training first, one source of randomness, at most one selection."""
+    """What one file may hold: a model first; one unit, source of randomness and selection."""
     if isinstance(events[0], Release):
-        raise ValueError("$.events[0]: a release, but no training is before it")
+        raise ValueError("$.events[0]: a release, but no training or public model is before it")
+    _check_public(events)
+    _check_units(events)
     trained = [(i, e) for i, e in enumerate(events) if isinstance(e, PrivateTraining)]
     for i, event in trained:
         before = trained[0][1].randomness
@@ -171,6 +184,26 @@ def _check_order(events: tuple[Event, ...]) -> None:
             raise ValueError(f"$.events[{i}].selection: released, but no release is before it")
     for i, _ in chosen[1:]:
         raise ValueError(f"$.events[{i}].selection: events[{chosen[0][0]}] has one already")
+
+
+def _check_public(events: tuple[Event, ...]) -> None:
+    for i, event in enumerate(events):
+        if i and isinstance(event, PublicModel):
+            raise ValueError(f"$.events[{i}]: a public model, but it can only be the first")
+        if isinstance(events[0], PublicModel) and isinstance(
+            event, (PrivateTraining, PlainTraining)
+        ):
+            raise ValueError(f"$.events[{i}]: a training, after which the model is not public")
+
+
+def _check_units(events: tuple[Event, ...]) -> None:
+    units = {i: event.unit for i, event in enumerate(events) if not isinstance(event, PublicModel)}
+    for i, unit in units.items():
+        if unit != (first := next(iter(units.values()))):
+            raise ValueError(
+                f"$.events[{i}].unit: {unit}, but {first} before: what hides a {first} does not "
+                f"compose with what hides a {unit}"
+            )
 
 
 def extended(before: Events | None, *events: Event) -> Events:

@@ -23,6 +23,7 @@ from gradval.privacy.events import (
     Events,
     PlainTraining,
     PrivateTraining,
+    PublicModel,
     Randomness,
     Release,
     Selection,
@@ -66,6 +67,16 @@ RELEASED_SCORES = (
 SEEDED_NOTICE = (
     "Noise was seeded, so that the study can be repeated: the epsilon shown is what the same "
     "training promises with secret noise, and these models carry no guarantee."
+)
+PUBLIC_MODEL = (
+    "Whoever released the scores stated that the model is public: that it was not trained, tuned "
+    "or chosen with these samples. If it was, no epsilon holds. Epsilon covers all released scores "
+    "together. No target was set for it. The noise of the releases is not seeded."
+)
+# The same for units that are groups.
+GROUP_RELATION = (
+    "replace one group of samples by a blank one, which has any score; the number and positions of "
+    "the groups are public"
 )
 FIXED_SEED = (
     "The noise was drawn from a seeded generator, so that the study can be reproduced. It gives no "
@@ -239,7 +250,7 @@ def check(ledger: Any, where: str = "ledger") -> None:
         if getattr(stated, key) != derived:
             raise ValueError(f"{where}: $.{key}: that of these events is {derived!r}")
     _check_groups(stated, groups_of(events), where)
-    samples = max(event.samples for event in events)
+    samples = max((e.samples for e in events if not isinstance(e, PublicModel)), default=0)
     if stated.delta * samples >= 1:
         raise ValueError(
             f"{where}: $.delta: {stated.delta} promises nothing for {samples} samples, it must be "
@@ -280,6 +291,8 @@ def _check_notes(notes: Iterable[str], owed: Iterable[str], where: str) -> None:
 
 def _notes(events: Sequence[Event]) -> list[str]:
     """The sentences that a ledger of private events owes to its reader."""
+    if isinstance(events[0], PublicModel):
+        return [PUBLIC_MODEL]
     released = [RELEASED_SCORES] if isinstance(events[-1], Release) else []
     noise = SECRET_NOISE if _randomness(events) == "secret" else FIXED_SEED
     return [*SELECTIONS[_selection(events)], *released, noise]
@@ -290,7 +303,8 @@ def _trainings(events: Sequence[Event]) -> list[PrivateTraining]:
 
 
 def _randomness(events: Sequence[Event]) -> Randomness:
-    return _trainings(events)[0].randomness
+    # The noise of releases is the operating system's.
+    return next((event.randomness for event in _trainings(events)), "secret")
 
 
 def _selection(events: Sequence[Event]) -> Selection:
@@ -298,15 +312,17 @@ def _selection(events: Sequence[Event]) -> Selection:
 
 
 def _neighbouring_relation(events: Sequence[Event]) -> str:
-    releases = any(isinstance(event, Release) for event in events)
-    return BLANKING_RELATION if releases else NEIGHBOURING_RELATION
+    releases = [event for event in events if isinstance(event, Release)]
+    if not releases:
+        return NEIGHBOURING_RELATION
+    return GROUP_RELATION if releases[-1].unit == "group" else BLANKING_RELATION
 
 
 def _epsilon(
     events: Sequence[Event], positions: Iterable[int], delta: float, accountant: str
 ) -> float:
     concerned = [events[i] for i in positions]
-    counted = [e.accounted() for e in concerned if not isinstance(e, PlainTraining)]
+    counted = [e.accounted() for e in concerned if not isinstance(e, (PlainTraining, PublicModel))]
     return epsilon(counted, delta, accountant)
 
 

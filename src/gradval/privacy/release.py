@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gradval.privacy.events import Events, Release, extended
+from gradval.privacy.events import Events, Release, Unit, extended
 from gradval.privacy.records import read_record
 
 if TYPE_CHECKING:
@@ -76,13 +76,16 @@ def laplace_mechanism(size: int, bounds: Bounds, epsilon: float) -> "Measurement
     return mechanism
 
 
-def release_event(score: str, bounds: Bounds, epsilon: float, samples: int) -> Release:
-    """What is executed when one score of every sample is released.
+def release_event(
+    score: str, bounds: Bounds, epsilon: float, samples: int, unit: Unit = "sample"
+) -> Release:
+    """What is executed when one score of every sample or group is released.
 
     Args:
         score: its name.
         bounds, epsilon: as in `release`.
         samples: how many scores are released.
+        unit: whose.
 
     Raises:
         ValueError: a number is out of range; one line that names it.
@@ -92,6 +95,7 @@ def release_event(score: str, bounds: Bounds, epsilon: float, samples: int) -> R
         {
             "phase": f"release of {score}",
             "score": score,
+            "unit": unit,
             "samples": samples,
             "noise_multiplier": 1 / epsilon,
             "bounds": bounds,

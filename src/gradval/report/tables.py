@@ -136,7 +136,7 @@ class Table:
 
 def html_page(title: str, tables: Sequence[Table]) -> str:
     """A self-contained page (no network, no script) that holds the tables one below the other."""
-    return _template(PAGE).render(title=title, tables=tables, parts=PAGE_TABLE, style=STYLE)
+    return template(PAGE).render(title=title, tables=tables, parts=PAGE_TABLE, style=STYLE)
 
 
 def markdown_text(title: str, tables: Sequence[Table]) -> str:
@@ -179,7 +179,7 @@ def latex_table(table: Table, label: str) -> str:
         .relabel_index(headings, axis="columns")
         .to_latex(hrules=True, column_format=alignment)
     )
-    return _template(LATEX_TABLE).render(table=table, label=label, tabular=tabular.strip())
+    return template(LATEX_TABLE).render(table=table, label=label, tabular=tabular.strip())
 
 
 def write_tables(
@@ -240,7 +240,8 @@ def _latex(text: object) -> str:
 
 
 @cache
-def _template(name: str) -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A template of this package by its path in this folder; what goes into HTML is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),

@@ -44,6 +44,27 @@ def job_device() -> torch.device:
     return torch.device("cuda", index)
 
 
+def chosen_device(name: str) -> torch.device:
+    """The device that somebody names: `auto` for `job_device()`, `cpu`, `cuda` or `cuda:<n>`.
+
+    Raises:
+        ValueError: there is no such device.
+    """
+    if name == "auto" or (name == "cuda" and torch.cuda.is_available()):
+        return job_device()
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device {name!r} must be auto, cpu, cuda or cuda:<n>")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"there is no device {name}: {torch.cuda.device_count()} GPUs are visible")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return device
+
+
 def visible_names(count: int) -> list[str]:
     """Names of the visible GPUs, the same in processes that see different parts of them."""
     listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")

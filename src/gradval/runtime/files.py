@@ -42,6 +42,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def private_path(path: str | Path) -> Iterator[Path]:
+    """As `atomic_path`, of a file that only its owner can read, from its first byte on."""
+    with atomic_path(path) as temporary:
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+        yield temporary
+        # Some writers replace the file instead of filling it.
+        temporary.chmod(0o600)
+
+
 def _remove_leftovers(path: Path) -> None:
     for left in path.parent.glob(f".{glob.escape(path.stem)}.[0-9]*{path.suffix}"):
         # Another process may be writing, such as one of a node that was taken for dead.

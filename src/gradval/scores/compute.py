@@ -126,8 +126,12 @@ def compute_scores(
     sigma: float,
     batch_size: int | None,
     progress: bool,
+    first: int = 0,
 ) -> dict[str, Tensor]:
-    """Scores of every sample by name, each `(N,)` on the CPU in the model's dtype."""
+    """Scores of every sample by name, each `(N,)` on the CPU in the model's dtype.
+
+    `first` is the index of the first sample, for messages.
+    """
     if not 0 < sigma < math.inf:
         raise ValueError(f"sigma is {sigma}, but must be positive and finite")
     check_lengths(images, labels)
@@ -139,12 +143,13 @@ def compute_scores(
         # Made at once: small results that stay among large ones that go would fragment the memory.
         found = {name: torch.empty(len(labels), dtype=dtype, device="cpu") for name in scores}
         for start, batch, batch_labels in _batches(
-            plain, images, labels, order, batch_size, progress
+            plain, images, labels, order, batch_size, progress, first
         ):
-            context = ScoringContext(plain, checkpoints, batch, batch_labels, sigma, order, start)
+            index = first + start
+            context = ScoringContext(plain, checkpoints, batch, batch_labels, sigma, order, index)
             for name, score in scores.items():
                 values = score.function(context, options[name]).detach()
-                check_scores(name, values, len(batch), start)
+                check_scores(name, values, len(batch), index)
                 found[name][start : start + len(batch)] = values
     return found
 
@@ -156,6 +161,7 @@ def _batches(
     order: int,
     batch_size: int | None,
     progress: bool,
+    offset: int,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Start index, images and labels of each batch, on the model's device and in its dtype."""
     if batch_size is not None and batch_size < 1:
@@ -164,19 +170,20 @@ def _batches(
         return
     like = reference_tensor(model)
     first = images[0:1]
-    check_images(first)
+    check_images(first, offset)
     first = _normal(first.to(like))
     with torch.no_grad():
-        check_labels(labels, forward.logits(model, first).shape[1])
+        check_labels(labels, forward.logits(model, first).shape[1], offset)
     # A model that cannot be scored is refused before a whole batch is spent on it.
     choose_way(model, first, order)
     size = batch_size or choose_batch_size(model, first, order)
-    logger.info("scoring in batches of %d", size)
+    if not offset:
+        logger.info("scoring in batches of %d", size)
     for start in tqdm(
         range(0, len(labels), size), desc="scoring", unit="batch", disable=not progress
     ):
         batch = images[start : start + size]
-        check_images(batch, start)
+        check_images(batch, offset + start)
         batch_labels = labels[start : start + size].to(like.device, torch.int64)
         yield start, _normal(batch.to(like)), _normal(batch_labels)
 

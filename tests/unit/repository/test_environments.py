@@ -19,6 +19,7 @@ def pins(lines):
 
 CONSTRAINTS = pins((ROOT / "constraints.txt").read_text().splitlines())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WORKFLOW = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["workflow"]]
 
 
 def test_the_conda_environment_has_the_pinned_versions_of_all_dependencies():
@@ -27,7 +28,7 @@ def test_the_conda_environment_has_the_pinned_versions_of_all_dependencies():
     environment = pins(pip)
     assert len(environment) == len(pip)
     assert environment == {name: CONSTRAINTS[name] for name in environment}
-    assert set(environment) == set(map(name_of, PROJECT["dependencies"]))
+    assert set(environment) == set(map(name_of, WORKFLOW))
     (python,) = (part for part in content["dependencies"] if str(part).startswith("python"))
     assert PROJECT["requires-python"] == ">=" + python.split("=")[1]
 
@@ -36,6 +37,6 @@ def test_constraints_meet_what_the_package_asks_for():
     def key(version):
         return [int(part) for part in re.findall(r"\d+", version)]
 
-    for requirement in PROJECT["dependencies"]:
+    for requirement in WORKFLOW:
         name, least = requirement.split(">=")
         assert key(CONSTRAINTS[name_of(name)]) >= key(least), requirement

@@ -75,17 +75,17 @@ def read_image_set(
     check_sum(path, options.get("sha256"))
     listing = list_files(path)
     placement, options = _place(path, listing, options, source, otherwise)
-    entries = _classified(path, placement.entries, source)
+    entries = classified(path, placement.entries, source)
     classes = source.classes or _found_classes(entries, placement)
     _check_classes(path, entries, classes)
-    entries, ungrouped = _grouped(path, entries, options, source)
+    entries, ungrouped = grouped(path, entries, options, source)
     entries = _subset(_held_out(path, entries, options), options)
     if not all(any(entry.split == split for entry in entries) for split in SPLITS):
         raise ValueError(f"{path}: no images in train or none in test; see `test_fraction`")
     if "test_fraction" in options:
         _check_classes(path, entries, classes)
     reader = ImageReader(
-        path, listing.files, options["image_size"], options["resize"], _rules(options), scratch
+        path, listing.files, options["image_size"], options["resize"], pixel_rules(options), scratch
     )
     images = {s: reader.read([e for e in entries if e.split == s]) for s in SPLITS}
     return ImageSet(
@@ -99,7 +99,7 @@ def read_image_set(
         reader.modes,
         reader.resized,
         reader.dark,
-        _grouped_by(entries, options, source),
+        grouped_by(entries, options, source),
         ungrouped,
     )
 
@@ -122,7 +122,12 @@ def check_sum(path: Path, expected: str | None) -> None:
         )
 
 
-def _rules(options: Mapping[str, Any]) -> PixelRules:
+def pixel_rules(options: Mapping[str, Any]) -> PixelRules:
+    """How pixels are made of files.
+
+    Raises:
+        ValueError: `pixel_range` is empty.
+    """
     limits = options.get("pixel_range")
     if limits is not None and not limits[0] < limits[1]:
         raise ValueError(f"pixel_range: {limits[0]} must be below {limits[1]}")
@@ -157,7 +162,12 @@ def _place(
     return layout.place(split=not draws), options
 
 
-def _classified(path: Path, entries: list[Entry], source: FileSource) -> list[Entry]:
+def classified(path: Path, entries: list[Entry], source: FileSource) -> list[Entry]:
+    """The entries with the classes that a source tells, sorted.
+
+    Raises:
+        ValueError: the source cannot tell one.
+    """
     if source.class_of is None:
         return entries
     try:
@@ -190,7 +200,7 @@ def _check_classes(path: Path, entries: list[Entry], classes: list[str] | tuple[
         raise ValueError(f"{path}: only one class, {classes[0]!r}; at least two are needed")
 
 
-def _grouped(
+def grouped(
     path: Path, entries: list[Entry], options: Mapping[str, Any], source: FileSource
 ) -> tuple[list[Entry], int]:
     """The entries with their groups, and how many have none that is told."""
@@ -213,7 +223,8 @@ def _teller(path: Path, text: str, must_match: bool) -> Callable[[str], str | No
     return tell
 
 
-def _grouped_by(entries: list[Entry], options: Mapping[str, Any], source: FileSource) -> str:
+def grouped_by(entries: list[Entry], options: Mapping[str, Any], source: FileSource) -> str:
+    """What tells the groups of the entries, in words; nothing if there are none."""
     if all(entry.group is None for entry in entries):
         return ""
     if "labels" in options and "group_pattern" not in options:
