@@ -41,6 +41,11 @@ class _Watch(TorchDispatchMode):
         self._kept: dict[int, list[Tensor]] = {}
         self._follow(images)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else PyTorch's compiler is imported, to keep out of it; that takes longer than a small job.
+        return False
+
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
