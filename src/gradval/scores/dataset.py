@@ -259,6 +259,7 @@ def _score(
             found.append(values)
             labels.append(part_labels.cpu().numpy().astype(np.int64))
             bar.update(len(part_labels))
+    parts.remove()
     stacked = dict(zip(wanted, np.concatenate(found, axis=1), strict=True))
     return stacked, np.concatenate(labels)
 
