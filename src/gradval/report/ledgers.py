@@ -62,14 +62,8 @@ def ledger_table(rows: Sequence[Row]) -> Table:
     frame["remarks"] = [
         ", ".join(str(remarks.index(note) + 1) for note in notes) for notes in frame["remarks"]
     ]
-    return Table.of(
-        frame,
-        TITLE,
-        kinds={"seed": "number", "draw": "number"},
-        notes=remarks,
-        numbered=True,
-        intro=INTRO,
-    )
+    kinds: dict[str, Kind] = {"seed": "number", "draw": "number"}
+    return Table.of(frame, TITLE, kinds=kinds, notes=remarks, numbered=True, intro=INTRO)
 
 
 def _run(key: Mapping[str, str | int]) -> Row:
