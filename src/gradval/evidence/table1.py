@@ -31,10 +31,11 @@ def table1(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns dataset, model, privacy, removal; test_accuracy (mean, %), test_accuracy_sd, n
-        (seeds), draws (of a seed, at most), test_accuracy_low and _high (95% interval of the mean); difference (test accuracy
-        minus that after random removal, points, paired by seed), difference_n, difference_low and
-        _high (95% interval), NaN for random removal itself; train_accuracy (mean, %);
-        relative_time (training time / that without removal, mean of the ratios of a seed);
+        (seeds), draws (of a seed, at most), test_accuracy_low and _high (95% interval of the
+        mean); difference (test accuracy minus that after random removal, points, paired by seed),
+        difference_n, difference_low and _high (95% interval), NaN for random removal itself;
+        train_accuracy (mean, %); relative_time (training time / that without removal, mean of the
+        ratios of a seed);
         epsilon_kept and epsilon_removed (largest of the seeds) if given; seeded, whether the noise
         of any run was, if randomness is given. Non-private comes first, then ε by value; the
         paper's scores, others, random and no removal, raw scores before released ones.

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from gradval.report.labels import accountant_label
-from gradval.report.tables import Table
+from gradval.report.tables import Kind, Table
 from gradval.study.names import dataset_label, model_label, privacy_label, score_label
 
 Row = dict[str, Any]
@@ -62,9 +62,8 @@ def ledger_table(rows: Sequence[Row]) -> Table:
     frame["remarks"] = [
         ", ".join(str(remarks.index(note) + 1) for note in notes) for notes in frame["remarks"]
     ]
-    return Table.of(
-        frame, TITLE, kinds={"seed": "number", "draw": "number"}, notes=remarks, numbered=True, intro=INTRO
-    )
+    kinds: dict[str, Kind] = {"seed": "number", "draw": "number"}
+    return Table.of(frame, TITLE, kinds=kinds, notes=remarks, numbered=True, intro=INTRO)
 
 
 def _run(key: Mapping[str, str | int]) -> Row:

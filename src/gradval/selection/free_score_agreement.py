@@ -20,17 +20,17 @@ def free_score_agreement(free: ByRun, exact: ByRun, *, k: int) -> pd.DataFrame:
     seeds are compared in the same way.
 
     Args:
-        free: seed and draw -> rows of `free_scores.parquet`: id, and a column for each score that was
-            collected, NaN for samples with too few visits.
-        exact: seed and draw -> id, and a column a score, of the same samples in the same order; what is
-            not there is not compared.
+        free: seed and draw -> rows of `free_scores.parquet`: id, and a column for each score that
+            was collected, NaN for samples with too few visits.
+        exact: seed and draw -> id, and a column a score, of the same samples in the same order;
+            what is not there is not compared.
         k: size of the selections of the largest scores, at most the number of samples.
 
     Returns:
-        One row a score and run or pair of runs: `compared`, "free" or "another seed"; `seed`
-        and `draw`, the first of a pair; `score`; `samples`, how many have both; `spearman` correlation over these;
-        `overlap`, how many of the k largest both select, samples without a free score last;
-        `chance`, the overlap expected of two random selections, k^2 / N.
+        One row a score and run or pair of runs: `compared`, "free" or "another seed"; `seed` and
+        `draw`, the first of a pair; `score`; `samples`, how many have both; `spearman` correlation
+        over these; `overlap`, how many of the k largest both select, samples without a free score
+        last; `chance`, the overlap expected of two random selections, k^2 / N.
 
     Raises:
         ValueError: the tables are not of the same samples.
@@ -39,9 +39,7 @@ def free_score_agreement(free: ByRun, exact: ByRun, *, k: int) -> pd.DataFrame:
     collected = [score for score in FREE_SCORES if all(score in table for table in tables)]
     pairs = [("free", run, free[run], exact[run]) for run in free]
     pairs += [
-        ("another seed", a, exact[b], exact[a])
-        for a, b in combinations(exact, 2)
-        if a[0] != b[0]
+        ("another seed", a, exact[b], exact[a]) for a, b in combinations(exact, 2) if a[0] != b[0]
     ]
     return pd.DataFrame(
         {"compared": name, "seed": seed, "draw": draw, "score": score}

@@ -15,9 +15,7 @@ from gradval.scores.results import write_results
 
 COUNT = 200
 PHASE = {"phase": "full", "samples": COUNT, "sampling_rate": 0.1, "steps": 100}
-PRIVATE = PrivateTraining(
-    **PHASE, noise_multiplier=2.0, clipping_norm=1.0, randomness="secret"
-)
+PRIVATE = PrivateTraining(**PHASE, noise_multiplier=2.0, clipping_norm=1.0, randomness="secret")
 ARGUMENTS = ("--score", "loss", "--bounds", "0", "3", "--epsilon", "1")
 
 

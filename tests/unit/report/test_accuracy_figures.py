@@ -50,7 +50,8 @@ def test_table1_shows_seeds_on_their_means_in_order() -> None:
 def test_table1_shows_the_mean_of_the_draws_of_a_seed() -> None:
     table = accuracies()
     spread = pd.concat(
-        [table.assign(draw=d, test_accuracy=table["test_accuracy"] + e) for d, e in enumerate((-0.02, 0.02))]
+        table.assign(draw=draw, test_accuracy=table["test_accuracy"] + shift)
+        for draw, shift in enumerate((-0.02, 0.02))
     )
     (axes,), (of_draws,) = figures.plot_table1(table).axes, figures.plot_table1(spread).axes
     for large in (True, False):

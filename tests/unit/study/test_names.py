@@ -72,4 +72,6 @@ def test_run_key_is_read_from_the_path():
 
 def test_streams_are_named_after_the_run_without_its_draw():
     """Results that were published were drawn under these names."""
-    assert names.stream_name("digits", "resnet9", "eps4", "3", "full") == "digits/resnet9/eps4/3/full"
+    assert (
+        names.stream_name("digits", "resnet9", "eps4", "3", "full") == "digits/resnet9/eps4/3/full"
+    )

@@ -44,8 +44,9 @@ def plot_free_scores(
 ) -> Figure:
     """Chart the agreement of free with exact scores, in a column of panels for each model.
 
-    A large mark is the mean over seeds, a small dot a seed (the mean of its draws), and a black line how well the exact
-    scores of two seeds agree; the dashed line is the overlap of random selections.
+    A large mark is the mean over seeds, a small dot a seed (the mean of its draws), and a black
+    line how well the exact scores of two seeds agree; the dashed line is the overlap of random
+    selections.
 
     Args:
         agreement: rows of `free_scores.csv`: dataset, model, privacy and the columns of
