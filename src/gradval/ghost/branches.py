@@ -43,7 +43,7 @@ class _Watch(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        # Else PyTorch's compiler is imported, to keep out of it; that takes longer than a small job.
+        # Else PyTorch imports its compiler, to keep it out; that takes longer than a small job.
         return False
 
     def __torch_dispatch__(

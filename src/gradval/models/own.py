@@ -29,8 +29,8 @@ def build_own_model(
 
     Args:
         name: `torchvision:<model>`, `<file>.py:<function>`, `package.module:<function>` (looked for
-            in the folders of `gradval.runtime.plugins` too), or an architecture of this package. In the place of a
-            function may stand a class, or a module that is built already.
+            in the folders of `gradval.runtime.plugins` too), or an architecture of this package. In
+            the place of a function may stand a class, or a module that is built already.
         classes, channels, image_size: what it is for. A function is given those that it takes, by
             these names; `num_classes` and `in_channels` are others for the first two.
         arguments: more for the function, or others in the place of these.

@@ -164,7 +164,7 @@ def _page(title: str, chosen: pd.DataFrame, images: NDArray[np.uint8], notes: Se
                 "score": f"{row['score']:.4g}",
                 "normalised": f"{row['normalised']:.2f}",
             }
-            for i, row in rows.iterrows()
+            for i, row in zip(rows.index.to_numpy(), rows.to_dict("records"), strict=True)
         ]
         sections.append({"end": end, "cards": cards})
     return template(PAGE).render(

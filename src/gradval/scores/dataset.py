@@ -166,7 +166,7 @@ def score_and_judge(
 
 def score_columns(table: pd.DataFrame) -> list[str]:
     """Names of the raw scores in a table of `score_dataset`."""
-    return [name for name in table if f"{name}{NORMALISED}" in table]
+    return [str(name) for name in table if f"{name}{NORMALISED}" in table]
 
 
 def _chosen(scores: Sequence[str]) -> dict[str, str]:

@@ -164,6 +164,8 @@ def as_samples(dataset: Any) -> Samples:
 
 
 def _image_and_label(batch: Any) -> tuple[Tensor, Tensor]:
+    images: Any
+    labels: Any
     if isinstance(batch, Mapping):
         found = [
             next((batch[k] for k in keys if k in batch), None) for keys in (IMAGE_KEYS, LABEL_KEYS)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from gradval.cli.main import main
-from gradval.privacy.events import PlainTraining, PrivateTraining, Events, write_events
+from gradval.privacy.events import Events, PlainTraining, PrivateTraining, write_events
 from gradval.privacy.ledger import recompute
 from gradval.privacy.publish import values_of_units
 from gradval.scores.results import write_results

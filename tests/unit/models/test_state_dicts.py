@@ -37,8 +37,9 @@ FORMS = {
     "lightning net": lambda w: {"state_dict": prefixed("net.backbone.", w)},
     "trainer": lambda w: {"model_state_dict": w, "optimizer_state_dict": {}, "loss": 0.5},
     "model key": lambda w: {"model": w, "epoch": 1},
-    "with its average": lambda w: prefixed("model.", w)
-    | prefixed("ema.model.", {n: t * 0 for n, t in w.items()}),
+    "with its average": lambda w: (
+        prefixed("model.", w) | prefixed("ema.model.", {n: t * 0 for n, t in w.items()})
+    ),
     "half precision": lambda w: {n: t.half() if t.is_floating_point() else t for n, t in w.items()},
     "without counters": lambda w: {n: t for n, t in w.items() if "num_batches" not in n},
 }
@@ -113,5 +114,5 @@ def test_names_are_sorted_as_people_count(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = find_checkpoints([f"{tmp_path}/*.ckpt", f"{tmp_path}/last.ckpt"])
     assert [path.name for path in found] == names
-    with pytest.raises(ValueError, match="no file .*none"):
+    with pytest.raises(ValueError, match=r"no file .*none"):
         find_checkpoints([f"{tmp_path}/none*"])

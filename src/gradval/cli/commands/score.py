@@ -152,7 +152,7 @@ def _score(
     *_, last = loaded
     model.load_state_dict(last.state_dict())
     made = {
-        "data": data | {"split": options.split, "pixels_and_labels_sha256": _digest(images)},
+        "data": {**data, "split": options.split, "pixels_and_labels_sha256": _digest(images)},
         "model": {
             "name": options.model,
             "arguments": options.model_args,

@@ -50,8 +50,8 @@ def plot_table1(accuracies: pd.DataFrame, *, title: str = "", note: str = "") ->
             privacy level is unknown.
     """
     _check(accuracies, ["privacy", "removal", "seed", "draw"])
-    by_seed = ["privacy", "removal", "seed"]
-    accuracies = accuracies.groupby(by_seed, as_index=False)["test_accuracy"].mean()
+    by_seed = accuracies.groupby(["privacy", "removal", "seed"])["test_accuracy"].mean()
+    accuracies = by_seed.reset_index()
     levels = privacy_order(accuracies["privacy"])
     removals = score_order(accuracies["removal"])
     step = min(0.18, GROUP / max(len(removals) - 1, 1))

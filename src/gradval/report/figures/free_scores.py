@@ -90,7 +90,8 @@ def _draw_panel(
     seaborn = load_seaborn()
     free = rows[rows["compared"] == "free"]
     # The draws of a seed are one value: they share their initial weights.
-    free = free.groupby(["privacy", "score", "seed"], sort=False, as_index=False)[statistic].mean()
+    of_seeds = free.groupby(["privacy", "score", "seed"], sort=False)[statistic].mean()
+    free = of_seeds.reset_index()
     common = {
         **{"x": "privacy", "y": statistic, "hue": "score", "order": levels, "ax": axes},
         **{"hue_order": list(colours), "legend": False},

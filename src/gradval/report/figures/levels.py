@@ -161,8 +161,9 @@ def _legend(colours: dict[str, str]) -> list[Artist]:
         Line2D([], [], color=colour, marker=marker, label=score_label(name))
         for (name, colour), marker in zip(colours.items(), MARKERS, strict=False)
     ]
-    quantities = [
-        Line2D([], [], color="#606060", linestyle="", marker=marker, fillstyle=fill, label=text)
-        for text, marker, fill in QUANTITIES.values()
-    ]
+    quantities = []
+    for text, marker, fill in QUANTITIES.values():
+        line = Line2D([], [], color="#606060", linestyle="", marker=marker, label=text)
+        line.set(fillstyle=fill)
+        quantities.append(line)
     return [*scores, *quantities, Patch(facecolor=GREY, label="chance: 95% of cases")]
