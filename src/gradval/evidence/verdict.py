@@ -138,7 +138,9 @@ def _run(claim: Claim, context: Mapping[str, RunSetting | None]) -> RunSetting |
     )
 
 
-def _vacuous(claim: Claim, run: RunSetting, context: Mapping[str, RunSetting | None]) -> str:
+def _reason_not_comparable(
+    claim: Claim, run: RunSetting, context: Mapping[str, RunSetting | None]
+) -> str:
     """Why substitutes leave a claim nothing to compare; empty if they do not."""
     if not run.substitutes or claim.kind not in ("comparison", "dominant_class"):
         return ""
@@ -189,7 +191,7 @@ def _row(
         "sizes": sizes,
         "reading": "there are no results for it",
     }
-    if reason := _vacuous(claim, run, context):
+    if reason := _reason_not_comparable(claim, run, context):
         return row | {"reading": reason}, None
     found = measure(claim, evidence, run)
     if found is None:

@@ -79,32 +79,6 @@ def compare(
     }
 
 
-def chance_levels(
-    scores_a: ArrayLike,
-    scores_b: ArrayLike,
-    images: NDArray,
-    *,
-    rng: np.random.Generator,
-    pool: ArrayLike | None = None,
-    k: int = 25,
-    pearson_k: int = 1000,
-    draws: int = 200,
-    subpool: int | None = None,
-) -> dict[str, Level]:
-    """Chance levels of all that `compare` returns, under the same names.
-
-    To compare many pairs of scores on one pool, call `selection_chance` once and
-    `correlation_chance` for each pair. Arguments and errors as there.
-    """
-    _check_lengths(scores_a, images)
-    return {
-        **selection_chance(images, rng=rng, pool=pool, k=k, draws=draws, subpool=subpool),
-        **correlation_chance(
-            scores_a, scores_b, rng=rng, pool=pool, pearson_k=pearson_k, draws=draws
-        ),
-    }
-
-
 def selection_chance(
     images: NDArray,
     *,

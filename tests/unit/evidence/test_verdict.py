@@ -300,7 +300,7 @@ def test_what_is_not_run_is_said(claims: pd.DataFrame) -> None:
     assert counts.index.tolist() == list(VERDICTS) and counts[NOT_RUN] == len(claims)
 
 
-def test_stand_ins_that_leave_nothing_to_compare(claims: pd.DataFrame) -> None:
+def test_substitutes_that_leave_nothing_to_compare(claims: pd.DataFrame) -> None:
     alike = RunSetting("digits", "resnet9", "resnet9", "eps4", "eps4", "digits for X")
     apart = RunSetting("digits", "resnet9", "resnet9", "eps4", "eps8", "digits for X")
     players = context(claims, apart) | {"fig2": alike}

@@ -20,7 +20,6 @@ from gradval.selection import (
     STATISTICS,
     Level,
     bhattacharyya_distance,
-    chance_levels,
     class_counts,
     compare,
     correlation_chance,
@@ -462,8 +461,6 @@ def test_compare_and_chance_refuse() -> None:
     scores, images, rng = np.arange(4.0), noise(0, 4), np.random.default_rng(0)
     with pytest.raises(ValueError, match="one score an image, got 3 for 4"):
         compare(scores[:3], scores[:3], images, k=2)
-    with pytest.raises(ValueError, match="one score an image, got 3 for 4"):
-        chance_levels(scores[:3], scores[:3], images, rng=rng, k=2)
     with pytest.raises(ValueError, match="same samples, got 4 and 3"):
         compare(scores, scores[:3], images, k=2)
     with pytest.raises(ValueError, match="k must lie between 1 and the 4"):
@@ -620,13 +617,16 @@ def test_undefined_correlations_have_no_chance_level() -> None:
     assert all(math.isnan(value) for value in (level.mean, level.low, level.high))
 
 
-def test_chance_levels_are_complete_and_reproducible() -> None:
+def test_chance_is_complete_and_reproducible() -> None:
     rng = np.random.default_rng(0)
     a, b, images = rng.normal(size=80), rng.normal(size=80), noise(0, 80)
-    found = [
-        chance_levels(a, b, images, rng=np.random.default_rng(seed), k=5, draws=20)
-        for seed in (1, 1, 2)
-    ]
+
+    def chance(seed: int) -> dict[str, Level]:
+        rng = np.random.default_rng(seed)
+        found = selection_chance(images, rng=rng, k=5, draws=20)
+        return {**found, **correlation_chance(a, b, rng=rng, draws=20)}
+
+    found = [chance(seed) for seed in (1, 1, 2)]
     assert tuple(found[0]) == STATISTICS
     assert found[0] == found[1] != found[2]
     for level in found[0].values():
