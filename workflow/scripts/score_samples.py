@@ -13,8 +13,10 @@ from gradval.runtime.devices import job_device
 from gradval.runtime.files import write_json
 from gradval.runtime.jobs import job
 from gradval.scores.class_normalisation import normalise_per_class
-from gradval.scores.compute import score_samples
 from gradval.scores.files import write_score
+from gradval.scores.parts import compute_in_parts
+from gradval.scores.registry import load_score, options_of
+from gradval.scores.samples import TensorSamples
 from gradval.training.checkpoints import Checkpoints, load_weights
 from gradval.training.resume import RESUME_FILE, remove_state
 
@@ -31,16 +33,20 @@ with job(snakemake.log[0]):
     options = params.options
 
     start = time.perf_counter()
-    raw = score_samples(
+    raw, _ = compute_in_parts(
+        {name: load_score(choice) for name, choice in params.scores.items()},
         model,
         Checkpoints(files.checkpoints, model_for(store, params.model).to(device)),
-        images,
-        labels,
-        list(params.scores.values()),
-        options=params.score_options,
+        TensorSamples(images, labels),
+        options={
+            name: options_of(choice, params.score_options[name])
+            for name, choice in params.scores.items()
+        },
         sigma=read_events(files.events).noise_scale,
         batch_size=None if options["batch_size"] == "auto" else options["batch_size"],
         progress=True,
+        # Should this job be lost, the next attempt goes on where it stopped.
+        folder=Path(snakemake.output.timing).with_suffix(".unfinished"),
     )
     seconds = time.perf_counter() - start
 

@@ -10,17 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from gradval.ghost import check_separable
 from gradval.models.state_dicts import StateDicts
-from gradval.scores.batching import choose_batch_size
 from gradval.scores.class_normalisation import normalise_per_class
-from gradval.scores.compute import check_distinct, compute_scores, reiterable
+from gradval.scores.compute import check_distinct, reiterable
 from gradval.scores.constant_answer import ConstantAnswer, against_constant_answer
 from gradval.scores.context import ScoringContext
-from gradval.scores.evaluation import evaluating, reference_tensor
-from gradval.scores.parts import Parts, question_of
+from gradval.scores.parts import compute_in_parts
 from gradval.scores.registry import (
     Score,
     ScoreOptions,
@@ -29,13 +25,10 @@ from gradval.scores.registry import (
     options_of,
 )
 from gradval.scores.samples import Samples, as_samples
-from gradval.scores.validation import check_images
 
 logger = logging.getLogger("gradval")
 
 PAPER_SCORES = ("loss", "grad_norm", "vog", "plis")
-# So many samples at least are kept as one part.
-LEAST_PART = 32
 # Columns that are no scores; a score of such a name is refused.
 COLUMNS = ("file", "label", "group", "predicted")
 NORMALISED = "_normalised"
@@ -149,7 +142,7 @@ def score_and_judge(
         sigma=sigma,
         batch_size=batch_size,
         progress=progress,
-        parts_folder=None if resume is None else Path(resume),
+        folder=None if resume is None else Path(resume),
     )
     predicted = values.pop("predicted").astype(np.int64)
     answer = against_constant_answer(values["loss"], predicted, labels)
@@ -224,67 +217,20 @@ def _score(
     sigma: float,
     batch_size: int | None,
     progress: bool,
-    parts_folder: Path | None,
+    folder: Path | None,
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
     """Scores by name, `loss` and `predicted` among them, and labels, each `(N,)`."""
     # Free, as the pass gives the logits anyway.
     wanted = {"loss": load_score("loss"), "predicted": Score(_predicted, order=0), **scores}
-    wanted_options = {"loss": ScoreOptions(), "predicted": ScoreOptions(), **options}
-    size = batch_size or _fitting_batch(model, samples, wanted)
-    question = "" if parts_folder is None else _question(model, checkpoints, wanted_options, sigma)
-    parts = Parts(parts_folder, question)
-    size = parts.batch_size(size)
-    part = size * -(-LEAST_PART // size)
-    found: list[NDArray[Any]] = []
-    labels: list[NDArray[np.int64]] = []
-    with tqdm(total=len(samples), desc="scoring", unit="image", disable=not progress) as bar:
-        for start, images, part_labels in samples.chunks(part):
-            name = "" if parts_folder is None else parts.name(start, images, part_labels)
-            values = parts.read(name)
-            if values is None:
-                by_name = compute_scores(
-                    wanted,
-                    model,
-                    checkpoints,
-                    images,
-                    part_labels,
-                    options=wanted_options,
-                    sigma=sigma,
-                    batch_size=size,
-                    progress=False,
-                    first=start,
-                )
-                values = np.stack([by_name[score].numpy() for score in wanted])
-                parts.keep(name, values)
-            found.append(values)
-            labels.append(part_labels.cpu().numpy().astype(np.int64))
-            bar.update(len(part_labels))
-    parts.remove()
-    stacked = dict(zip(wanted, np.concatenate(found, axis=1), strict=True))
-    return stacked, np.concatenate(labels)
-
-
-def _question(
-    model: nn.Module,
-    checkpoints: Iterable[nn.Module],
-    options: Mapping[str, ScoreOptions],
-    sigma: float,
-) -> str:
-    return question_of(
+    found, labels = compute_in_parts(
+        wanted,
         model,
         checkpoints,
-        {
-            "scores": {name: option.model_dump() for name, option in options.items()},
-            "sigma": sigma,
-            "device": str(next(model.parameters()).device),
-        },
+        samples,
+        options={"loss": ScoreOptions(), "predicted": ScoreOptions(), **options},
+        sigma=sigma,
+        batch_size=batch_size,
+        progress=progress,
+        folder=folder,
     )
-
-
-def _fitting_batch(model: nn.Module, samples: Samples, scores: Mapping[str, Score]) -> int:
-    order = max(score.order for score in scores.values())
-    first = samples.first_image()
-    check_images(first)
-    with evaluating(model) as plain:
-        check_separable(plain)
-        return choose_batch_size(plain, first.to(reference_tensor(plain)), order)
+    return {name: values.numpy() for name, values in found.items()}, labels.numpy()

@@ -11,8 +11,104 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
+from gradval.ghost import check_separable
 from gradval.runtime.files import private_path, read_json
+from gradval.scores.batching import choose_batch_size
+from gradval.scores.compute import compute_scores
+from gradval.scores.evaluation import evaluating, reference_tensor
+from gradval.scores.registry import Score, ScoreOptions
+from gradval.scores.samples import Samples
+from gradval.scores.validation import check_images
+
+# So many samples at least are kept as one part.
+LEAST_PART = 32
+
+
+def compute_in_parts(
+    scores: Mapping[str, Score],
+    model: nn.Module,
+    checkpoints: Iterable[nn.Module],
+    samples: Samples,
+    *,
+    options: Mapping[str, ScoreOptions],
+    sigma: float,
+    batch_size: int | None,
+    progress: bool,
+    folder: Path | None,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """As `compute_scores`, with the same bits, but what is interrupted goes on.
+
+    Args:
+        scores, model, checkpoints, options, sigma, batch_size: as in `score_samples`.
+        samples: what is scored.
+        progress: whether to show a progress bar.
+        folder: for finished parts, removed at the end; `None` to keep none.
+
+    Returns:
+        Scores by name, and the labels, each `(N,)` on the CPU.
+
+    Raises:
+        ValueError: as `score_samples`.
+    """
+    parts = Parts(folder, "")
+    if folder is not None:
+        parts.question = _question(model, checkpoints, options, sigma)
+    first = samples.first_image()
+    size = parts.batch_size(batch_size or _fitting_batch(model, first, scores))
+    found: list[NDArray[Any]] = []
+    labels: list[Tensor] = []
+    with tqdm(total=len(samples), desc="scoring", unit="image", disable=not progress) as bar:
+        for start, images, part_labels in samples.chunks(size * -(-LEAST_PART // size)):
+            name = "" if folder is None else parts.name(start, images, part_labels)
+            values = parts.read(name)
+            if values is None:
+                by_name = compute_scores(
+                    scores,
+                    model,
+                    checkpoints,
+                    images,
+                    part_labels,
+                    options=options,
+                    sigma=sigma,
+                    batch_size=size,
+                    progress=False,
+                    first=start,
+                )
+                values = np.stack([by_name[score].numpy() for score in scores])
+                parts.keep(name, values)
+            found.append(values)
+            labels.append(part_labels.cpu().to(torch.int64))
+            bar.update(len(part_labels))
+    parts.remove()
+    together = torch.from_numpy(np.concatenate(found, axis=1))
+    return dict(zip(scores, together, strict=True)), torch.cat(labels)
+
+
+def _question(
+    model: nn.Module,
+    checkpoints: Iterable[nn.Module],
+    options: Mapping[str, ScoreOptions],
+    sigma: float,
+) -> str:
+    return question_of(
+        model,
+        checkpoints,
+        {
+            "scores": {name: option.model_dump() for name, option in options.items()},
+            "sigma": sigma,
+            "device": str(next(model.parameters()).device),
+        },
+    )
+
+
+def _fitting_batch(model: nn.Module, first: Tensor, scores: Mapping[str, Score]) -> int:
+    order = max((score.order for score in scores.values()), default=0)
+    check_images(first)
+    with evaluating(model) as plain:
+        check_separable(plain)
+        return choose_batch_size(plain, first.to(reference_tensor(plain)), order)
 
 
 class Parts:

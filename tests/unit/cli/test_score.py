@@ -119,7 +119,7 @@ def test_a_killed_scoring_goes_on_with_the_same_bits(
 
 
 PARTS_OF_8 = (
-    "import sys; from gradval.scores import dataset; dataset.LEAST_PART = 8; "
+    "import sys; from gradval.scores import parts; parts.LEAST_PART = 8; "
     "from gradval.cli.main import main; sys.exit(main())"
 )
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from gradval.scores import dataset as module
+from gradval.scores import parts as module
 from gradval.scores import score_samples
 from gradval.scores.constant_answer import against_constant_answer
 from gradval.scores.dataset import score_dataset
