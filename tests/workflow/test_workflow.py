@@ -45,6 +45,28 @@ def test_the_default_config_lays_out_the_whole_study(checkout):
     assert "release_scores" not in jobs
 
 
+def test_every_seed_is_trained_under_every_draw(checkout):
+    draws = ["--config", "grid={draws: [0, 1]}"]
+    jobs = planned(checkout, *draws)
+    assert jobs["train_model"] == 2 * (8 * 2 + 3 * 2) and jobs["retrain_pruned"] == 12
+    assert jobs["write_ledgers"] == 8  # a job for all runs of a setting
+    # The default target compares privacy levels once there are draws.
+    assert jobs["compare_levels"] == 1 and "compare_levels" not in planned(checkout)
+    jobs = planned(checkout, "levels", *draws)
+    assert jobs["train_model"] == jobs["score_samples"] == 8 * 2 * 2
+    assert "retrain_pruned" not in jobs
+    # A figure of one run needs the first seed and draw alone.
+    assert planned(checkout, "figure1", *draws)["train_model"] == 1
+    run = "results/digits/resnet9/eps4/seed1/draw1/full/scores/vog.parquet"
+    assert planned(checkout, run, *draws)["train_model"] == 1
+
+
+def test_levels_without_a_second_draw_say_so(checkout):
+    output = snakemake(checkout, "--dry-run", "levels", check=False)
+    assert "config: levels needs at least two of each of grid.seeds, grid.draws and" in output
+    assert "Traceback" not in output
+
+
 def test_one_ledger_needs_the_runs_of_its_own_setting_alone(checkout):
     jobs = planned(checkout, "results/digits/resnet9/eps4/seed0/draw0/full/ledger.json")
     assert jobs["train_model"] == 2 and jobs["write_ledgers"] == jobs["plan_privacy"] == 1
