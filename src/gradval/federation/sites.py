@@ -170,13 +170,14 @@ def partition_sites(store: Store, scenario: Scenario, seed: int) -> list[Site]:
             parts = _gather_class(parts, store.train.labels, number, plant.strength, rng)
     sites = []
     for number, positions in enumerate(parts):
-        plant = scenario.planted.get(number)
+        planted = scenario.planted.get(number)
         own = np.random.default_rng(derive_seed(seed, "plant", scenario.name, number))
-        kept = _kept(positions, plant, own)
+        kept = _kept(positions, planted, own)
         if not len(kept):
             raise ValueError(f"{where}: nothing is left of site {number}")
         split = store.train.subset(kept)
-        sites.append(Site(number, kept, _planted(split, plant, len(store.classes), own), plant))
+        held = _planted(split, planted, len(store.classes), own)
+        sites.append(Site(number, kept, held, planted))
     return sites
 
 
@@ -305,8 +306,9 @@ def _flat(images: Images, strength: float, rng: np.random.Generator) -> Images:
     return _pixels(127.5 + strength * (images - 127.5))
 
 
-def _pixels(values: NDArray[np.float64]) -> Images:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+def _pixels(values: NDArray[np.floating]) -> Images:
+    pixels: Images = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return pixels
 
 
 _IMAGES: Mapping[str, Callable[[Images, float, np.random.Generator], Images]] = {
