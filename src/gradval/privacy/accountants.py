@@ -89,7 +89,25 @@ class Laplace:
         return dp_accounting.SelfComposedDpEvent(laplace, self.steps)
 
 
-Event = SampledGaussian | Laplace
+@dataclass(frozen=True)
+class Pure:
+    """Something that is pure epsilon-differentially private, however it is done.
+
+    Attributes:
+        epsilon: at delta = 0, > 0.
+        steps: how often it is done, >= 0.
+    """
+
+    epsilon: float
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.epsilon > 0:
+            raise ValueError(f"epsilon must be positive, got {self.epsilon}")
+        _check_noise(1.0, self.steps)
+
+
+Event = SampledGaussian | Laplace | Pure
 
 
 def _check_noise(noise_multiplier: float, steps: int) -> None:
@@ -159,8 +177,11 @@ def epsilon(events: Sequence[Event], delta: float, accountant: str = "pld") -> f
 
 @cache
 def _composed(events: tuple[Event, ...], delta: float, accountant: str) -> float:
-    # Cached: the runs of one job often execute the same events.
-    return ACCOUNTANTS[accountant](events, delta)
+    # Cached: the runs of one job often execute the same events. Of what is known to be pure and no
+    # more, the epsilons are added to whatever the others cost.
+    pure = math.fsum(event.epsilon * event.steps for event in events if isinstance(event, Pure))
+    others = [event for event in events if not isinstance(event, Pure)]
+    return pure + (ACCOUNTANTS[accountant](others, delta) if others else 0.0)
 
 
 def calibrate_noise(
