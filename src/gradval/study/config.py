@@ -14,6 +14,7 @@ from gradval.models.registry import ARCHITECTURES
 from gradval.study import checks
 from gradval.study.config_errors import ConfigError, explain
 from gradval.study.datasets import Dataset
+from gradval.study.federation import Federation
 from gradval.study.fields import (
     KEEP,
     Block,
@@ -366,6 +367,9 @@ class Study(Block):
     pruning: Pruning = Field(description="retraining on a part (Table 1)")
     release: Release = Field(default=Release(), description="scores under differential privacy")
     audit: Audit = Field(description="a lower bound on epsilon")
+    federation: Federation | None = Field(
+        default=None, description="sites that train together, publish and are paid"
+    )
     cost: Cost = Field(default=Cost(), description="what schedulers are asked for")
     substitutes: Substitutes = Field(
         default=Substitutes(), description="what takes the place of what the grid lacks"
