@@ -128,9 +128,7 @@ rule publish_reports:
         scenario=scenario_of,
         model=lambda wildcards: MODELS[FEDERATION.model],
         scores=lambda wildcards: {s: SCORES[s] for s in FEDERATION.scores},
-        score_options=lambda wildcards: {
-            s: score_options(s) for s in FEDERATION.scores
-        },
+        score_options=lambda wildcards: {s: score_options(s) for s in FEDERATION.scores},
         options=lambda wildcards: federation_report(),
         delta=lambda wildcards: STUDY.datasets[FEDERATION.dataset].delta,
         accountants=STUDY.privacy.accountants,

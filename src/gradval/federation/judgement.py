@@ -21,6 +21,12 @@ COMBINED = "all scores"
 # What is measured of every way to value sites.
 MEASURES = ("kendall_accuracy", "kendall_loss", "auroc_harmful", "paid_harmful",
             "paid_redundant", "noise_moved")  # fmt: skip
+# What a measure can be, which intervals are cut off at.
+_LIMITS = {
+    **{"kendall_accuracy": (-1, 1), "kendall_loss": (-1, 1), "auroc_harmful": (0, 1)},
+    **{"auroc_planted": (0, 1), "paid_harmful": (-1, 1), "paid_redundant": (-1, 1)},
+    **{"noise_moved": (0, 1)},
+}
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,9 @@ def summary(judged: pd.DataFrame) -> pd.DataFrame:
             found = summarise(group[measure])
             if found.n:
                 named = dict(zip(keys, key, strict=True))
-                numbers = {"mean": found.mean, "low": found.low, "high": found.high}
+                least, most = _LIMITS.get(measure, (-np.inf, np.inf))
+                ends = np.clip([found.low, found.high], least, most)
+                numbers = {"mean": found.mean, "low": ends[0], "high": ends[1]}
                 rows.append({**named, "measure": measure, **numbers, "seeds": found.n})
     return pd.DataFrame(rows)
 

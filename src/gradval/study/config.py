@@ -196,6 +196,12 @@ class Release(Block):
     share: Fraction = Field(
         default=0.25, description="of the level's epsilon: a quarter is epsilon 1 at eps4"
     )
+    budget: Positive | None = Field(
+        default=None,
+        description="limit on the epsilon of all releases of a data set, over all runs and for "
+        "good (resources/budgets); null: counted, but never refused, which is for studies of "
+        "public data",
+    )
     bounds: dict[Name, Bounds] = Field(
         default={},
         description="public [low, high] to which a score is clipped, by score; never from private "

@@ -87,7 +87,7 @@ def test_what_cannot_be_composed_is_refused():
     with pytest.raises(ValueError, match="from a private run only"):
         report_events(Events(events=(plain,)), OPTIONS, 50)
     grouped = ReportOptions(OPTIONS.bounds, unit="group")
-    with pytest.raises(ValueError, match="state them apart"):
+    with pytest.raises(ValueError, match="does not compose"):
         report_events(Events(events=(TRAINING,)), grouped, 50)
     secret = ReportOptions(OPTIONS.bounds, ["mean"], relation="add_remove")
     once = report_events(Events(events=(TRAINING,)), secret, 50)

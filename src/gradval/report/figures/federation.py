@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gradval.report.federation import PAY, epsilon_label, method_label, planted_label
+from gradval.report.federation import PAY, method_label, planted_label
 from gradval.report.figures.colours import score_colours
 from gradval.report.figures.style import check_columns, load_seaborn, new_figure, style
 from gradval.study.names import score_label
@@ -50,13 +50,14 @@ def plot_value_agreement(found: pd.DataFrame, *, title: str = "", note: str = ""
                 part, x="place", y="mean", hue="method", hue_order=methods, palette=colours,
                 marker="o", errorbar=None, legend=False, ax=axes,
             )  # fmt: skip
-            for method, line in part.groupby("method"):
+            # Side by side, so that none hides another.
+            for offset, (method, line) in enumerate(part.groupby("method")):
                 spread = np.array([line["mean"] - line["low"], line["high"] - line["mean"]])
-                axes.errorbar(line["place"], line["mean"], np.nan_to_num(spread),
+                axes.errorbar(line["place"] + 0.07 * offset, line["mean"], np.nan_to_num(spread),
                               color=colours[method], linestyle="", linewidth=1)  # fmt: skip
-            names = [epsilon_label(level).removeprefix("ε = ") for level in levels]
+            names = ["∞" if np.isinf(level) else f"{level:g}" for level in levels]
             axes.set_xticks(range(len(levels)), names)
-            axes.set(xlabel="ε of the published statistic", ylabel=label, title=scenario)
+            axes.set(xlabel="ε of the statistic, ∞: no noise", ylabel=label, title=scenario)
             axes.set_ylim((-1.05, 1.05) if measure == "kendall_accuracy" else None)
             if measure == "auroc_planted":
                 axes.set_ylim(-0.03, 1.03)
