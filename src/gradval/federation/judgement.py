@@ -205,8 +205,9 @@ def _row(
                 "noise_moved": float(np.abs(paid - without_noise).mean()),
             }
         )
-    means = pd.DataFrame(measured).mean().to_dict()
-    return {"method": method, "rule": rule, "epsilon": epsilon, **means, "auroc_planted": np.nan}
+    means = pd.DataFrame(measured).mean()
+    named = {measure: float(means[measure]) for measure in MEASURES}
+    return {"method": method, "rule": rule, "epsilon": epsilon, **named, "auroc_planted": np.nan}
 
 
 def _distance_row(

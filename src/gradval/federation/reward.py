@@ -50,7 +50,8 @@ def reward_at_stake(
     left = whole - count * error
     if left <= 0:
         return np.full(count, total)
-    return np.minimum(total * error * (1 + count * above / whole) / left, total)
+    moved: Numbers = np.minimum(total * error * (1 + count * above / whole) / left, total)
+    return moved
 
 
 def laplace_bound(scale: float, count: int, confidence: float = 0.95) -> float:

@@ -88,7 +88,7 @@ def federation_tables(sites: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
 
 
 def _sites_table(sites: pd.DataFrame) -> Table:
-    pays = [column for column in sites if column.startswith(PAY)]
+    pays = [column for column in map(str, sites) if column.startswith(PAY)]
     blocks = []
     for scenario, group in sites.groupby("scenario", sort=False):
         rows = []
@@ -165,7 +165,7 @@ def _spread(values: pd.Series) -> str:
 def _interval(at: pd.DataFrame, measure: str, factor: float = 1) -> str:
     if measure not in at.index:
         return "–"
-    mean, low, high = factor * at.loc[measure, ["mean", "low", "high"]].astype(float)
+    mean, low, high = (factor * float(at[column][measure]) for column in ("mean", "low", "high"))
     digits = 2 if factor == 1 else 1
     if np.isnan(low):
         return f"{mean:.{digits}f}"

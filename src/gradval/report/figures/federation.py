@@ -83,7 +83,7 @@ def plot_site_pay(sites: pd.DataFrame, *, title: str = "", note: str = "") -> Fi
         ValueError: a column is missing.
     """
     check_columns(sites, ["planted", "shapley_accuracy"], "the table")
-    pays = [column for column in sites if column.startswith(PAY)]
+    pays = [column for column in map(str, sites) if column.startswith(PAY)]
     shown = sites.assign(
         worth_points=100 * sites["shapley_accuracy"], planted=sites["planted"].map(planted_label)
     )
