@@ -43,6 +43,7 @@ try:
         check_prepared(Path("resources", name), needed)
 except ValueError as error:
     sys.exit(f"config: {error}")
+FEDERATION = STUDY.federation
 FIGURE_NAMES = [*PAPER.figures, *STUDY.figures]
 CLAIMS_FILE = f"{workflow.basedir}/paper/claims.csv"
 
@@ -329,6 +330,8 @@ def all_targets():
         targets += ["results/levels.csv"]
     if PRUNED:
         targets += ["results/table1.csv", "results/runs/pruned_ledger.html"]
+    if FEDERATION:
+        targets += federation_targets()
     if RELEASED:
         targets += run_files(PRUNED, "first/released_scores.ledger.json")
     # Named, or a score file that is missing would not be missed while the figures exist.

@@ -86,6 +86,9 @@ rule release_scores:
         mem_mb=data_memory,
         runtime=short,
     params:
+        # Not among results: who deletes those has not had his epsilon back.
+        budget_file="resources/budgets/{dataset}.jsonl",
+        budget=STUDY.release.budget,
         scores=STUDY.pruning.scores,
         bounds=STUDY.release.bounds,
         epsilon=release_epsilon,

@@ -1,10 +1,20 @@
-"""Release every score of every training sample under differential privacy."""
+"""Release every score of every training sample under differential privacy, charged to a budget."""
 
+from functools import partial
+
+import numpy as np
+
+from gradval.privacy.budget import Budget, digest
 from gradval.privacy.events import read_events, write_events
 from gradval.privacy.release import release, release_event, released_events
 from gradval.runtime.files import atomic_path
 from gradval.runtime.jobs import job
 from gradval.scores.files import read_scores
+
+
+def released(raw, bounds, epsilon):
+    return release(raw, bounds, epsilon).tolist()
+
 
 with job(snakemake.log[0]):
     params = snakemake.params
@@ -18,7 +28,20 @@ with job(snakemake.log[0]):
     )
     # Before anything is drawn: a second draw would be another release.
     write_events(snakemake.output.events, events)
+    budget = Budget(params.budget_file, params.budget)
     for name in bounds:
-        table[name] = release(scores[name], bounds[name], params.epsilon)
+        raw = scores[name].to_numpy(np.float64)
+        question = {
+            "run": "/".join(snakemake.wildcards),
+            "score": name,
+            "bounds": list(bounds[name]),
+            "epsilon": params.epsilon,
+            "data": digest(raw.tobytes()),
+        }
+        table[name] = budget.ask(
+            question,
+            params.epsilon,
+            partial(released, raw, bounds[name], params.epsilon),
+        )
     with atomic_path(snakemake.output.scores) as temporary:
         table.to_parquet(temporary, index=False)

@@ -5,6 +5,7 @@ from gradval.runtime.registry import Registry
 ARCHITECTURES = Registry(
     "architecture",
     {
+        "cnn": "gradval.models.cnn:CNN",
         "resnet9": "gradval.models.resnet9:ResNet9",
         "resnet18": "gradval.models.resnets:resnet18",
         "resnet101": "gradval.models.resnets:resnet101",

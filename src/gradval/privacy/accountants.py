@@ -89,7 +89,27 @@ class Laplace:
         return dp_accounting.SelfComposedDpEvent(laplace, self.steps)
 
 
-Event = SampledGaussian | Laplace
+@dataclass(frozen=True)
+class Pure:
+    """Something that is pure epsilon-differentially private, however it is done.
+
+    Attributes:
+        epsilon: at delta = 0, > 0.
+        steps: how often it is done, >= 0.
+    """
+
+    epsilon: float
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.epsilon > 0:
+            raise ValueError(f"epsilon must be positive, got {self.epsilon}")
+        _check_noise(1.0, self.steps)
+
+
+# What accountants compose; `Pure` is added to it.
+Composed = SampledGaussian | Laplace
+Event = Composed | Pure
 
 
 def _check_noise(noise_multiplier: float, steps: int) -> None:
@@ -99,7 +119,9 @@ def _check_noise(noise_multiplier: float, steps: int) -> None:
         raise ValueError(f"steps must not be negative, got {steps}")
 
 
-def _pld_epsilon(events: Sequence[Event], delta: float, interval: float = _PLD_INTERVAL) -> float:
+def _pld_epsilon(
+    events: Sequence[Composed], delta: float, interval: float = _PLD_INTERVAL
+) -> float:
     from dp_accounting import NeighboringRelation, pld
 
     relation = NeighboringRelation.ADD_OR_REMOVE_ONE
@@ -109,7 +131,7 @@ def _pld_epsilon(events: Sequence[Event], delta: float, interval: float = _PLD_I
     return float(accountant.get_epsilon(delta))
 
 
-def _rdp_epsilon(events: Sequence[Event], delta: float) -> float:
+def _rdp_epsilon(events: Sequence[Composed], delta: float) -> float:
     from dp_accounting import NeighboringRelation, rdp
 
     accountant = rdp.RdpAccountant(_RDP_ORDERS, NeighboringRelation.ADD_OR_REMOVE_ONE)
@@ -118,7 +140,7 @@ def _rdp_epsilon(events: Sequence[Event], delta: float) -> float:
     return float(accountant.get_epsilon(delta))
 
 
-def _prv_epsilon(events: Sequence[Event], delta: float) -> float:
+def _prv_epsilon(events: Sequence[Composed], delta: float) -> float:
     from opacus.accountants import PRVAccountant
 
     gaussians = [event for event in events if isinstance(event, SampledGaussian)]
@@ -129,7 +151,7 @@ def _prv_epsilon(events: Sequence[Event], delta: float) -> float:
     return pure + (float(accountant.get_epsilon(delta)) if gaussians else 0.0)
 
 
-ACCOUNTANTS: dict[str, Callable[[Sequence[Event], float], float]] = {
+ACCOUNTANTS: dict[str, Callable[[Sequence[Composed], float], float]] = {
     "pld": _pld_epsilon,
     "rdp": _rdp_epsilon,
     "prv": _prv_epsilon,
@@ -160,7 +182,14 @@ def epsilon(events: Sequence[Event], delta: float, accountant: str = "pld") -> f
 @cache
 def _composed(events: tuple[Event, ...], delta: float, accountant: str) -> float:
     # Cached: the runs of one job often execute the same events.
-    return ACCOUNTANTS[accountant](events, delta)
+    return _with_pure(events, lambda others: ACCOUNTANTS[accountant](others, delta))
+
+
+def _with_pure(events: Sequence[Event], account: Callable[[Sequence[Composed]], float]) -> float:
+    """Of what is known to be pure and no more, epsilons are added to what the others cost."""
+    pure = math.fsum(event.epsilon * event.steps for event in events if isinstance(event, Pure))
+    others = [event for event in events if not isinstance(event, Pure)]
+    return pure + (account(others) if others else 0.0)
 
 
 def calibrate_noise(
@@ -189,7 +218,7 @@ def calibrate_noise(
         return epsilon(events, delta, accountant)
 
     def coarse(events: Sequence[Event]) -> float:
-        return _pld_epsilon(events, delta, _PLD_SEARCH_INTERVAL)
+        return _with_pure(events, lambda others: _pld_epsilon(others, delta, _PLD_SEARCH_INTERVAL))
 
     stated = _log_excess(make_events, target_epsilon, account)
     quick = stated if accountant != "pld" else _log_excess(make_events, target_epsilon, coarse)

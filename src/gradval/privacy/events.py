@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from gradval.privacy.accountants import Laplace, SampledGaussian
+from gradval.privacy.accountants import Laplace, Pure, SampledGaussian
 from gradval.privacy.plan import PhasePlan
 from gradval.privacy.records import Record, read_record
 from gradval.runtime.files import read_json, write_json
@@ -134,8 +134,40 @@ class Release(Record):
         return Laplace(self.noise_multiplier, self.steps)
 
 
+class Publication(Record):
+    """A statistic of the scores of all samples of one site (`gradval.privacy.statistics`).
+
+    Attributes:
+        phase: its name, for people.
+        score: of which score.
+        statistic: such as mean or histogram.
+        unit: whose contribution it hides.
+        relation: neighbouring data sets; `replace` one sample by any other, their number being
+            public, or `add_remove` one.
+        samples: their number if it is public.
+        epsilon: pure.
+        steps: number of draws.
+        libraries: that executed it -> version.
+    """
+
+    mechanism: Literal["pure"] = "pure"
+    phase: Name
+    score: Name
+    statistic: Name
+    unit: Unit = "sample"
+    relation: Literal["replace", "add_remove"]
+    samples: Samples | None = None
+    epsilon: Annotated[float, Field(strict=True, gt=0, le=1e4)]
+    steps: Steps = 1
+    libraries: Libraries = Field(default_factory=dict)
+
+    def accounted(self) -> Pure:
+        """What an accountant counts."""
+        return Pure(self.epsilon, self.steps)
+
+
 Training = PrivateTraining | PlainTraining
-Event = PrivateTraining | PlainTraining | PublicModel | Release
+Event = PrivateTraining | PlainTraining | PublicModel | Release | Publication
 
 
 class Events(Record):
@@ -158,16 +190,23 @@ class Events(Record):
     @property
     def noise_scale(self) -> float:
         """Sigma of PLIS: standard deviation of the noise of the last training; 1 without any."""
-        last = [event for event in self.events if not isinstance(event, Release)][-1]
+        last = [e for e in self.events if isinstance(e, PrivateTraining | PlainTraining)][-1]
         return last.noise_multiplier * last.clipping_norm if last.mechanism == "gaussian" else 1.0
 
 
 def _check_order(events: tuple[Event, ...]) -> None:
     """What one file may hold: a model first; one unit, source of randomness and selection."""
-    if isinstance(events[0], Release):
+    if isinstance(events[0], Release | Publication):
         raise ValueError("$.events[0]: a release, but no training or public model is before it")
     _check_public(events)
     _check_units(events)
+    public = [event.relation != "add_remove" for event in events if isinstance(event, Publication)]
+    public += [True for event in events if isinstance(event, Release)]
+    if len(set(public)) > 1:
+        raise ValueError(
+            "$.events: some releases take the number of samples for public and others do not, so "
+            "that no neighbouring relation is common to them"
+        )
     trained = [(i, e) for i, e in enumerate(events) if isinstance(e, PrivateTraining)]
     for i, event in trained:
         before = trained[0][1].randomness

@@ -23,6 +23,7 @@ from gradval.privacy.events import (
     Events,
     PlainTraining,
     PrivateTraining,
+    Publication,
     PublicModel,
     Randomness,
     Release,
@@ -77,6 +78,11 @@ PUBLIC_MODEL = (
 GROUP_RELATION = (
     "replace one group of samples by a blank one, which has any score; the number and positions of "
     "the groups are public"
+)
+PUBLISHED_STATISTICS = (
+    "For a site that publishes statistics of its scores: epsilon covers all that are listed, and "
+    "the weights and checkpoints of the run that made the scores. No target was set for it. The "
+    "noise of what is published is not seeded."
 )
 FIXED_SEED = (
     "The noise was drawn from a seeded generator, so that the study can be reproduced. It gives no "
@@ -190,7 +196,7 @@ def compose(
         "private": True,
         "neighbouring_relation": _neighbouring_relation(executed),
         "delta": delta,
-        "target_epsilon": None if isinstance(executed[-1], Release) else target_epsilon,
+        "target_epsilon": None if _publishes(executed) else target_epsilon,
         "accountant": accountants[0],
         "randomness": _randomness(executed),
         "selection": _selection(executed),
@@ -250,7 +256,7 @@ def check(ledger: Any, where: str = "ledger") -> None:
         if getattr(stated, key) != derived:
             raise ValueError(f"{where}: $.{key}: that of these events is {derived!r}")
     _check_groups(stated, groups_of(events), where)
-    samples = max((e.samples for e in events if not isinstance(e, PublicModel)), default=0)
+    samples = max((e.samples or 0 for e in events if not isinstance(e, PublicModel)), default=0)
     if stated.delta * samples >= 1:
         raise ValueError(
             f"{where}: $.delta: {stated.delta} promises nothing for {samples} samples, it must be "
@@ -294,6 +300,8 @@ def _notes(events: Sequence[Event]) -> list[str]:
     if isinstance(events[0], PublicModel):
         return [PUBLIC_MODEL]
     released = [RELEASED_SCORES] if isinstance(events[-1], Release) else []
+    if isinstance(events[-1], Publication):
+        released = [PUBLISHED_STATISTICS]
     noise = SECRET_NOISE if _randomness(events) == "secret" else FIXED_SEED
     return [*SELECTIONS[_selection(events)], *released, noise]
 
@@ -312,10 +320,19 @@ def _selection(events: Sequence[Event]) -> Selection:
 
 
 def _neighbouring_relation(events: Sequence[Event]) -> str:
-    releases = [event for event in events if isinstance(event, Release)]
+    releases = [
+        event
+        for event in events
+        if isinstance(event, Release)
+        or (isinstance(event, Publication) and event.relation == "replace")
+    ]
     if not releases:
         return NEIGHBOURING_RELATION
     return GROUP_RELATION if releases[-1].unit == "group" else BLANKING_RELATION
+
+
+def _publishes(events: Sequence[Event]) -> bool:
+    return isinstance(events[-1], Release | Publication)
 
 
 def _epsilon(

@@ -14,7 +14,7 @@ class Record(BaseModel):
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 # Of events: pydantic names them in the path to a value, but they are no keys.
-_KINDS = ("gaussian", "laplace", "none", "public")
+_KINDS = ("gaussian", "laplace", "pure", "none", "public")
 # How pydantic's messages are said here, by their kinds.
 _SAID = {"missing": "is missing", "extra_forbidden": "is not a known key"}
 _SHOWN = 60  # characters of a wrong value

@@ -39,6 +39,7 @@ def check(study: Study) -> None:
     _check_pruning(study, scores)
     _check_release(study, scores)
     _check_audit(study)
+    _check_federation(study, scores)
     for kind in ("datasets", "models"):
         for name, ours in getattr(study.substitutes, kind).items():
             if ours is not None:
@@ -151,6 +152,25 @@ def _check_release(study: Study, scores: tuple[str, ...]) -> None:
             "pruning.privacy: nonprivate cannot be pruned by released scores, which come from a "
             "private model; leave it out or set pruning.selection to [raw]"
         )
+
+
+def _check_federation(study: Study, scores: Iterable[str]) -> None:
+    block = study.federation
+    if block is None:
+        return
+    _known("federation.dataset", block.dataset, study.datasets)
+    _known("federation.model", block.model, study.models)
+    for score in block.scores:
+        _known("federation.scores", score, scores)
+        if score not in study.release.bounds:
+            raise ConfigError(f"release.bounds: {score} is missing; [low, high], public")
+    if not is_private(block.privacy):
+        raise ConfigError(
+            "federation.privacy: nonprivate makes nothing that could be published; use a level "
+            "such as eps8"
+        )
+    for privacy in (block.privacy, block.utility_privacy):
+        _check_recipe(study, Setting(block.dataset, block.model, privacy))
 
 
 def _check_audit(study: Study) -> None:

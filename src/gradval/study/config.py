@@ -14,6 +14,7 @@ from gradval.models.registry import ARCHITECTURES
 from gradval.study import checks
 from gradval.study.config_errors import ConfigError, explain
 from gradval.study.datasets import Dataset
+from gradval.study.federation import Federation
 from gradval.study.fields import (
     KEEP,
     Block,
@@ -195,6 +196,12 @@ class Release(Block):
     share: Fraction = Field(
         default=0.25, description="of the level's epsilon: a quarter is epsilon 1 at eps4"
     )
+    budget: Positive | None = Field(
+        default=None,
+        description="limit on the epsilon of all releases of a data set, over all runs and for "
+        "good (resources/budgets); null: counted, but never refused, which is for studies of "
+        "public data",
+    )
     bounds: dict[Name, Bounds] = Field(
         default={},
         description="public [low, high] to which a score is clipped, by score; never from private "
@@ -366,6 +373,9 @@ class Study(Block):
     pruning: Pruning = Field(description="retraining on a part (Table 1)")
     release: Release = Field(default=Release(), description="scores under differential privacy")
     audit: Audit = Field(description="a lower bound on epsilon")
+    federation: Federation | None = Field(
+        default=None, description="sites that train together, publish and are paid"
+    )
     cost: Cost = Field(default=Cost(), description="what schedulers are asked for")
     substitutes: Substitutes = Field(
         default=Substitutes(), description="what takes the place of what the grid lacks"
