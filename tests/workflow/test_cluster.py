@@ -50,9 +50,12 @@ def submitted():
 
 
 def test_the_slurm_profile_lays_out_the_whole_grid_of_the_paper(submitted):
-    found = Counter(re.findall(r"Training (\w+) on (\w+), (\w+), seed \d \(full\)", submitted))
+    found = Counter(
+        re.findall(r"Training (\w+) on (\w+), (\w+), seed \d, draw 0 \(full\)", submitted)
+    )
     datasets, levels = ("cifar10", "cinic10", "pppd"), ("nonprivate", "eps1", "eps4", "eps8")
-    assert set(found) == set(product(ARCHITECTURES, datasets, levels))
+    models = set(ARCHITECTURES) - {"cnn"}
+    assert set(found) == set(product(models, datasets, levels))
     assert set(found.values()) == {5}
     assert re.search(r"^train_model +375$", submitted, re.MULTILINE)
     assert re.search(r"together +765 +\d+\.\d", submitted)

@@ -330,7 +330,8 @@ def all_targets():
         targets += ["results/levels.csv"]
     if PRUNED:
         targets += ["results/table1.csv", "results/runs/pruned_ledger.html"]
-    if FEDERATION:
+    # An overlay with another data set inherits the federation of the default one.
+    if FEDERATION and FEDERATION.dataset in STUDY.grid.datasets:
         targets += federation_targets()
     if RELEASED:
         targets += run_files(PRUNED, "first/released_scores.ledger.json")
