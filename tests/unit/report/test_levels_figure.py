@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_inputs import texts
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from gradval.evidence.levels import ScoreTable, levels_by_seed, summarise_levels
 from gradval.report.figures import plot_levels
@@ -44,21 +46,15 @@ def test_every_number_is_where_the_table_has_it() -> None:
         for quantity in ("across", "draw_ceiling", "seed_ceiling")
         for score in ("loss", "vog")
     ]
-    marks = [
-        line.get_ydata()[0]
-        for line in left.lines
-        if len(line.get_xdata()) == 1 and line.get_marker() != "None"
-    ]
-    assert marks == pytest.approx(expected)
+    assert [line.get_ydata()[0] for line in marked(left)] == pytest.approx(expected)
 
     shown = effects[effects["k"] == 25].set_index("score")["value"]
     for number, score in enumerate(("loss", "vog")):
-        points = [line for line in middle.lines if len(line.get_xdata()) == len(pairs)]
-        assert list(points[number].get_xdata()) == pytest.approx(list(100 * shown[score]))
+        assert list(marked(middle)[number].get_xdata()) == pytest.approx(list(100 * shown[score]))
         curve = of_pair[(of_pair["quantity"] == "effect") & (of_pair["score"] == score)]
-        curves = [line for line in right.lines if len(line.get_xdata()) == len(curve)]
-        assert list(curves[number].get_xdata()) == list(curve["k"])
-        assert list(curves[number].get_ydata()) == pytest.approx(list(100 * curve["value"]))
+        drawn = marked(right)[number]
+        assert list(drawn.get_xdata()) == list(curve["k"])
+        assert list(drawn.get_ydata()) == pytest.approx(list(100 * curve["value"]))
     assert [t.get_text() for t in middle.get_yticklabels()] == [
         "non-private / ε = 1",
         "non-private / ε = 8",
@@ -67,6 +63,11 @@ def test_every_number_is_where_the_table_has_it() -> None:
     (band,) = left.patches
     assert band.get_y() == pytest.approx(100 * at_chance(table, "chance_low"))
     assert "ResNet-9, digits" in left.get_title() and "k = 25" in left.get_title()
+
+
+def marked(axes: Axes) -> list[Line2D]:
+    """The lines that have marks: neither error bars nor zero."""
+    return [line for line in axes.lines if line.get_marker() not in ("None", "", None)]
 
 
 def at_chance(table: pd.DataFrame, name: str) -> float:
