@@ -63,7 +63,12 @@ def ledger_table(rows: Sequence[Row]) -> Table:
         ", ".join(str(remarks.index(note) + 1) for note in notes) for notes in frame["remarks"]
     ]
     return Table.of(
-        frame, TITLE, kinds={"seed": "number", "draw": "number"}, notes=remarks, numbered=True, intro=INTRO
+        frame,
+        TITLE,
+        kinds={"seed": "number", "draw": "number"},
+        notes=remarks,
+        numbered=True,
+        intro=INTRO,
     )
 
 

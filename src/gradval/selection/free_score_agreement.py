@@ -39,9 +39,7 @@ def free_score_agreement(free: ByRun, exact: ByRun, *, k: int) -> pd.DataFrame:
     collected = [score for score in FREE_SCORES if all(score in table for table in tables)]
     pairs = [("free", run, free[run], exact[run]) for run in free]
     pairs += [
-        ("another seed", a, exact[b], exact[a])
-        for a, b in combinations(exact, 2)
-        if a[0] != b[0]
+        ("another seed", a, exact[b], exact[a]) for a, b in combinations(exact, 2) if a[0] != b[0]
     ]
     return pd.DataFrame(
         {"compared": name, "seed": seed, "draw": draw, "score": score}
