@@ -256,10 +256,10 @@ def _removals(
         tuple(source.split("/")): float(value)
         for source, value in zip(cells_of["source"], cells_of["value"], strict=True)
     }
+    everywhere = float(np.mean(list(printed.values())))
     rows = []
     for privacy in PRIVATE:
         cells = {score: printed[score, privacy] for score in SCORES}
-        middle = float(np.mean(list(cells.values())))
         best = (cells["loss"] + cells["grad_norm"]) / 2
         cells |= {"random": best, "none": best + 1.0}
         shared = rng.normal(0, SEED_SD, seeds)
@@ -269,7 +269,9 @@ def _removals(
             rows += [
                 {
                     **{"privacy": privacy, "removal": removal, "seed": s},
-                    "test_accuracy": (middle + effect * (cell - middle) + shared[s] + own[0, s])
+                    "test_accuracy": (
+                        everywhere + effect * (cell - everywhere) + shared[s] + own[0, s]
+                    )
                     / 100,
                     "train_accuracy": (60 + gain + shared[s] + own[1, s]) / 100,
                 }
