@@ -21,6 +21,8 @@ _PUBLIC = {
     "write_sheet": "gradval.report.score_sheet",
     "compare_scores": "gradval.report.score_comparison",
     "publish": "gradval.privacy.publish",
+    "publish_statistics": "gradval.privacy.publish",
+    "Site": "gradval.privacy.publish",
     "select": "gradval.selection",
     "overlap": "gradval.selection",
     "ssim_between": "gradval.selection",
