@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from gradval.cli.main import main
+from gradval.federation.publish import Site, publish
 from gradval.privacy.events import Events, PlainTraining, PrivateTraining, write_events
 from gradval.privacy.ledger import recompute
-from gradval.privacy.publish import Site, publish
 from gradval.scores.results import write_results
 
 COUNT = 200
@@ -111,7 +111,7 @@ def test_a_draw_that_dies_was_recorded_before(
     def dies(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gradval.privacy.publish.release", dies)
+    monkeypatch.setattr("gradval.federation.publish.release", dies)
     site = Site.of(out, public_model=True)
     table = pd.read_parquet(out / "scores.parquet")
     with pytest.raises(KeyboardInterrupt):

@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ValueError, OSError: it must not be released, or the scores are not there.
     """
-    from gradval.privacy.publish import LEDGER, Site, publish, publish_statistics
+    from gradval.federation.publish import LEDGER, Site, publish, publish_statistics
     from gradval.scores.results import read_results
 
     site = Site.of(

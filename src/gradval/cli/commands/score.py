@@ -265,7 +265,7 @@ def _finished(out: Path, made: Mapping[str, Any], overwrite: bool) -> bool:
     Raises:
         ValueError: it holds others, which are not to be replaced.
     """
-    from gradval.privacy.publish import FOLDER
+    from gradval.federation.publish import FOLDER
     from gradval.runtime.files import read_json
     from gradval.scores.results import RUN, read_results
 

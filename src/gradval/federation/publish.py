@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gradval.federation.reports import ReportOptions, queries
 from gradval.privacy.budget import Budget, digest
 from gradval.privacy.events import (
     Events,
@@ -38,6 +39,7 @@ from gradval.privacy.records import read_record
 from gradval.privacy.release import Bounds, laplace_mechanism, release, release_event
 from gradval.privacy.statistics import Publisher, Query, unit_values
 from gradval.runtime.files import atomic_path, write_json
+from gradval.scores.files import score_columns
 
 BUDGET = "budget.jsonl"
 
@@ -273,8 +275,6 @@ def publish_statistics(
     Raises:
         ValueError: as `publish`, or a statistic is unknown.
     """
-    from gradval.federation.reports import ReportOptions, queries
-
     values = _unit_values(table, score, unit, bounds)
     options = ReportOptions({score: bounds}, statistics, epsilon, unit=unit)  # type: ignore[arg-type]
     rows, all_again = [], True
@@ -295,8 +295,6 @@ def publish_statistics(
 def _unit_values(
     table: pd.DataFrame, score: str, unit: Unit, bounds: Bounds
 ) -> NDArray[np.float64]:
-    from gradval.scores.dataset import score_columns
-
     if score not in score_columns(table):
         raise ValueError(
             f"there is no score {score!r} to release; there are {', '.join(score_columns(table))}"
