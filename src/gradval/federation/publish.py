@@ -137,7 +137,7 @@ class Site:
         if not path.is_file():
             return self.basis
         found = read_events(path)
-        if _models(found) != _models(self.basis):
+        if found.events[: len(self.basis.events)] != self.basis.events:
             raise ValueError(
                 f"{path}: earlier releases of these scores compose with another training or "
                 "model; give the same"
@@ -181,6 +181,9 @@ class Site:
 
         epsilon = question["epsilon"]
         answer = self.budget.ask(question, epsilon, record_and_draw)
+        if not _recorded(event, self.executed()):
+            # It was drawn for another folder that shares the budget.
+            write_events(self.released / EVENTS, everything)
         write_json(self.released / LEDGER, self.ledger(self.executed(), units))
         return answer, not drawn
 
@@ -320,9 +323,14 @@ def _event_of(query: Query) -> Publication:
     )
 
 
-def _models(events: Events) -> list[Any]:
-    """What comes before releases."""
-    return [event for event in events.events if not isinstance(event, Release | Publication)]
+def _recorded(event: Release | Publication, events: Events) -> bool:
+    """Whether an event is among others, whatever libraries executed it."""
+    unlike = {"libraries"}
+    return any(
+        isinstance(other, type(event))
+        and other.model_dump(exclude=unlike) == event.model_dump(exclude=unlike)
+        for other in events.events
+    )
 
 
 def _free_name(site: Site, score: str) -> str:

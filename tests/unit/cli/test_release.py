@@ -131,6 +131,12 @@ def test_a_budget_that_two_scorings_share_is_not_exceeded(
     assert release(other, *more) == 2
     assert "1 of 1.5 is spent" in capsys.readouterr().err
     assert not (other / "released").exists()
+    # The same scores in another folder: the same draw, and its ledger counts it.
+    same = tmp_path / "same"
+    write_results(same, table, {"classes": ["cat"]})
+    assert release(same, *more) == 0
+    draws = [(folder / "released" / "loss.csv").read_bytes() for folder in (out, same)]
+    assert draws[0] == draws[1] and len(ledger_of(same)["events"]) == 2
 
 
 def test_statistics_are_published_with_little_noise(
