@@ -190,8 +190,10 @@ class Events(Record):
     @property
     def noise_scale(self) -> float:
         """Sigma of PLIS: standard deviation of the noise of the last training; 1 without any."""
-        last = [e for e in self.events if isinstance(e, PrivateTraining | PlainTraining)][-1]
-        return last.noise_multiplier * last.clipping_norm if last.mechanism == "gaussian" else 1.0
+        trained = [e for e in self.events if isinstance(e, PrivateTraining | PlainTraining)]
+        if not trained or trained[-1].mechanism == "none":
+            return 1.0
+        return trained[-1].noise_multiplier * trained[-1].clipping_norm
 
 
 def _check_order(events: tuple[Event, ...]) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gradval.report.figures.selection import plot_selection_pair
 from gradval.report.score_sheet import ImagesAt, within_class
-from gradval.scores.dataset import score_columns
+from gradval.scores.files import score_columns
 from gradval.selection.compare import compare, correlation_chance, selection_chance
 from gradval.selection.select import select
 from gradval.study.names import score_label

@@ -15,7 +15,7 @@ from gradval.report.figures.extremes import plot_extremes
 from gradval.report.figures.style import check_images, save_figure
 from gradval.report.tables import STYLE, template
 from gradval.runtime.files import private_path
-from gradval.scores.dataset import NORMALISED, score_columns
+from gradval.scores.files import NORMALISED, score_columns
 from gradval.selection.select import select
 from gradval.study.names import score_label
 

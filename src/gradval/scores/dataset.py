@@ -16,6 +16,7 @@ from gradval.scores.class_normalisation import normalise_per_class
 from gradval.scores.compute import check_distinct, reiterable
 from gradval.scores.constant_answer import ConstantAnswer, against_constant_answer
 from gradval.scores.context import ScoringContext
+from gradval.scores.files import NORMALISED
 from gradval.scores.parts import compute_in_parts
 from gradval.scores.registry import (
     Score,
@@ -31,7 +32,6 @@ logger = logging.getLogger("gradval")
 PAPER_SCORES = ("loss", "grad_norm", "vog", "plis")
 # Columns that are no scores; a score of such a name is refused.
 COLUMNS = ("file", "label", "group", "predicted")
-NORMALISED = "_normalised"
 
 
 def score_dataset(
@@ -155,11 +155,6 @@ def score_and_judge(
         table[name] = values[name]
         table[name + NORMALISED] = normalise_per_class(values[name], labels, normalisation)
     return table, answer
-
-
-def score_columns(table: pd.DataFrame) -> list[str]:
-    """Names of the raw scores in a table of `score_dataset`."""
-    return [str(name) for name in table if f"{name}{NORMALISED}" in table]
 
 
 def _chosen(scores: Sequence[str]) -> dict[str, str]:

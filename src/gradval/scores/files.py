@@ -10,6 +10,13 @@ from gradval.runtime.files import atomic_path
 
 # Column of each `selection.scale`.
 SCALES = {"raw": "value", "normalised": "normalised"}
+# Of a table of a whole data set: beside each column `<score>` one of this ending.
+NORMALISED = "_normalised"
+
+
+def score_columns(table: pd.DataFrame) -> list[str]:
+    """Names of the raw scores in a table of `gradval.scores.dataset.score_dataset`."""
+    return [name for name in table if f"{name}{NORMALISED}" in table]
 
 
 def write_score(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from gradval.data.store import sha256_of
 from gradval.runtime.files import private_path, read_json, write_json
-from gradval.scores.dataset import score_columns
+from gradval.scores.files import score_columns
 
 TABLE, TEXT, RUN = "scores.parquet", "scores.csv", "run.json"
 LIBRARIES = ("gradval", "torch", "torchvision", "numpy", "pandas")

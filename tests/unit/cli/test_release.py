@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from gradval.cli.main import main
+from gradval.federation.publish import Site, publish
 from gradval.privacy.events import Events, PlainTraining, PrivateTraining, write_events
 from gradval.privacy.ledger import recompute
-from gradval.privacy.publish import values_of_units
 from gradval.scores.results import write_results
 
 COUNT = 200
@@ -68,6 +68,8 @@ def test_of_a_public_model_the_release_alone_costs(out: Path) -> None:
     assert 3 - 5 * 3 / COUNT**0.5 < noise.abs().mean() < 3 + 5 * 3 / COUNT**0.5
     published = {path.name for path in (out / "released").iterdir()}
     assert published == {"loss.csv", "events.json", "ledger.json"}
+    budget = out / "budget.jsonl"
+    assert budget.stat().st_mode & 0o077 == 0 and ".png" not in budget.read_text()
 
 
 def test_with_a_private_training_both_are_composed(out: Path, tmp_path: Path) -> None:
@@ -94,11 +96,70 @@ def test_the_same_question_gives_the_same_draw_and_another_is_added(
     assert 2 < group["epsilon"]["pld"] <= 3 + 1e-3
 
 
-def test_a_lost_draw_is_paid_for_and_drawn_anew(out: Path) -> None:
+def test_a_lost_file_is_the_same_draw(out: Path) -> None:
     assert release(out, "--public-model") == 0
+    first = (out / "released" / "loss.csv").read_bytes()
     (out / "released" / "loss.csv").unlink()
     assert release(out, "--public-model") == 0
+    assert (out / "released" / "loss.csv").read_bytes() == first
+    assert len(ledger_of(out)["events"]) == 2
+
+
+def test_a_draw_that_dies_was_recorded_before(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gradval.federation.publish.release", dies)
+    site = Site.of(out, public_model=True)
+    table = pd.read_parquet(out / "scores.parquet")
+    with pytest.raises(KeyboardInterrupt):
+        publish(site, table, "loss", (0.0, 3.0), 1.0)
+    assert site.budget.spent == 1 and len(site.executed().events) == 2
+    assert not (out / "released" / "loss.csv").exists()
+
+
+def test_a_budget_that_two_scorings_share_is_not_exceeded(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--public-model", "--budget", str(tmp_path / "budget"), "--limit", "1.5")
+    assert release(out, *more) == 0
+    other = tmp_path / "other"
+    table = pd.read_parquet(out / "scores.parquet")
+    write_results(other, table.assign(loss=table["loss"] + 1), {"classes": ["cat"]})
+    assert release(other, *more) == 2
+    assert "1 of 1.5 is spent" in capsys.readouterr().err
+    assert not (other / "released").exists()
+    # The same scores in another folder: the same draw, and its ledger counts it.
+    same = tmp_path / "same"
+    write_results(same, table, {"classes": ["cat"]})
+    assert release(same, *more) == 0
+    draws = [(folder / "released" / "loss.csv").read_bytes() for folder in (out, same)]
+    assert draws[0] == draws[1] and len(ledger_of(same)["events"]) == 2
+
+
+def test_statistics_are_published_with_little_noise(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--score", "loss", "--bounds", "0", "3", "--epsilon", "20")
+    more = ("--public-model", "--statistics", "mean,quantiles")
+    assert release(out, *more, arguments=arguments) == 0
+    (path,) = (out / "released").glob("loss-statistics-*.csv")
+    first = pd.read_csv(path).set_index("key")["value"]
+    clipped = np.linspace(-1, 5, COUNT).clip(0, 3)
+    # Scale 3 / (200 * 10) for the mean; candidates of quantiles lie 0.03 apart.
+    assert first["mean"] == pytest.approx(clipped.mean(), abs=0.03)
+    for level in (0.25, 0.5, 0.75):
+        assert first[f"q{level}"] == pytest.approx(np.quantile(clipped, level), abs=0.3)
+    (group,) = ledger_of(out)["groups"]
+    assert 19 < group["epsilon"]["pld"] <= 20 * 1.001
+    capsys.readouterr()
+    assert release(out, *more, arguments=arguments) == 0
+    assert "released before" in capsys.readouterr().out
     assert len(ledger_of(out)["events"]) == 3
+    assert release(out, "--public-model", "--statistics", "median") == 2
+    assert "median" in capsys.readouterr().err
 
 
 def test_of_groups_one_value_each_is_released(
@@ -110,11 +171,6 @@ def test_of_groups_one_value_each_is_released(
     assert release(out, "--unit", "group", "--public-model") == 0
     assert len(pd.read_csv(out / "released" / "loss.csv")) == 50
     assert "group" in ledger_of(out)["neighbouring_relation"]
-
-
-def test_the_value_of_a_group_is_the_mean_of_its_clipped_scores() -> None:
-    values = values_of_units([-5.0, 1.0, 2.0, 9.0], ["b", "a", "b", "a"], "group", (0.0, 4.0))
-    np.testing.assert_allclose(values, [2.5, 1.0])
 
 
 @pytest.mark.parametrize(
@@ -133,4 +189,4 @@ def test_what_cannot_be_released_is_refused_before_it_is_recorded(
 ) -> None:
     assert release(out, "--public-model", *changes) == 2
     assert said in capsys.readouterr().err
-    assert not (out / "released").exists()
+    assert not (out / "released").exists() and not (out / "budget.jsonl").exists()

@@ -8,6 +8,8 @@ import pytest
 from gradval.privacy.accountants import Laplace, SampledGaussian
 from gradval.privacy.events import (
     MOST_EVENTS,
+    Events,
+    PublicModel,
     extended,
     read_events,
     training_event,
@@ -79,6 +81,24 @@ def test_noise_scale_is_that_of_the_last_training():
     louder = event(SECOND.with_noise(3.0), name="second")
     assert extended(None, event(), louder, vog()).noise_scale == pytest.approx(3.0 * 0.5)
     assert extended(None, event(PhasePlan(1437, 0.18, 40))).noise_scale == 1
+    assert Events(events=(PublicModel(),)).noise_scale == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (("vog", "public"), r"events\[0\]: a release, but no training or public model is before"),
+        (("event", "public"), r"events\[1\]: a public model, but it can only be the first"),
+        (("public", "event"), r"events\[1\]: a training, after which the model is not public"),
+        (("event", "patients"), r"events\[1\]\.unit: group, but sample before"),
+    ],
+)
+def test_a_public_model_comes_first_and_units_are_not_mixed(content, said):
+    patients = vog().model_copy(update={"unit": "group"})
+    made = {"vog": vog(), "public": PublicModel(), "event": event(), "patients": patients}
+    with pytest.raises(ValueError, match=said):
+        extended(None, *(made[name] for name in content))
+    assert extended(None, PublicModel(), patients).private
 
 
 def test_phases_that_do_not_go_together_are_refused():

@@ -22,7 +22,7 @@ def test_every_command_of_the_page_works(
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
     commands = [line for block in blocks for line in block.splitlines() if line]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         program, *arguments = shlex.split(command)
         assert program == "gradval"

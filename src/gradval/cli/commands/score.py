@@ -265,10 +265,15 @@ def _finished(out: Path, made: Mapping[str, Any], overwrite: bool) -> bool:
     Raises:
         ValueError: it holds others, which are not to be replaced.
     """
+    from gradval.federation.publish import FOLDER
     from gradval.runtime.files import read_json
     from gradval.scores.results import RUN, read_results
 
-    if not (out / RUN).is_file() or overwrite:
+    if not (out / RUN).is_file():
+        return False
+    if overwrite and (out / FOLDER).exists():
+        raise ValueError(f"{out}: these scores have been released; choose another --out")
+    if overwrite:
         return False
     there = read_json(out / RUN)
     other = [key for key in made if not isinstance(there, dict) or there.get(key) != made[key]]
