@@ -1,8 +1,8 @@
 """Gradient-based data valuation under differential privacy: the whole study.
 
 Data flows one way: data set -> training -> scores -> selections -> figures and tables.
-Targets: all, figure1 ... figure10, table1, scorecard, levels, learning_curves, free_scores, federation,
-audit; see README.md.
+Targets: all, figure1 ... figure10, table1, scorecard, levels, learning_curves, free_scores,
+federation, audit; see README.md.
 """
 
 import sys
