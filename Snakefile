@@ -2,7 +2,7 @@
 
 Data flows one way: data set -> training -> scores -> selections -> figures and tables.
 Targets: all, figure1 ... figure10, table1, scorecard, levels, learning_curves, free_scores,
-audit; see README.md.
+federation, audit; see README.md.
 """
 
 import sys
