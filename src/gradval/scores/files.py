@@ -16,7 +16,7 @@ NORMALISED = "_normalised"
 
 def score_columns(table: pd.DataFrame) -> list[str]:
     """Names of the raw scores in a table of `gradval.scores.dataset.score_dataset`."""
-    return [name for name in table if f"{name}{NORMALISED}" in table]
+    return [str(name) for name in table if f"{name}{NORMALISED}" in table]
 
 
 def write_score(
