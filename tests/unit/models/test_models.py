@@ -175,5 +175,5 @@ def test_a_width_that_leaves_a_group_without_channels_is_refused():
 
 
 def test_unknown_architecture_is_named():
-    with pytest.raises(ValueError, match="unknown architecture 'vgg'; known are resnet9"):
+    with pytest.raises(ValueError, match="unknown architecture 'vgg'; known are cnn, resnet9"):
         build_model("vgg", channels=1, classes=2, image_size=8)

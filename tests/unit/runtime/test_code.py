@@ -10,7 +10,9 @@ from gradval.runtime import code, plugins
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = ROOT / "workflow/scripts"
-TRAINING = {"audit_training", "train_model", "retrain_pruned"}
+FEDERATION = {"train_federation", "value_coalitions"}
+TRAINING = {"audit_training", "train_model", "retrain_pruned", *FEDERATION}
+SCORING = {"score_samples", "publish_reports"}
 
 # A package in small, with every way in which one definition can lead to another.
 PACKAGE = {
@@ -265,7 +267,7 @@ def test_stepping_concerns_training_alone(package):
 
 def test_ghost_norms_concern_scores_and_training(package):
     changed = changed_by(package / "ghost/linear.py", "register_layer_rule(", "print(0), (")
-    assert changed == TRAINING | {"score_samples"}
+    assert changed == TRAINING | SCORING
 
 
 def test_no_score_and_no_architecture_concerns_any_script_by_itself(package):
@@ -294,5 +296,5 @@ def test_every_registry_that_a_script_reaches_is_one_that_its_rule_names():
     models, scores = "gradval.models.registry", "gradval.scores.registry"
     assert {name: found for name, found in reached.items() if found} == {
         **{name: {models} for name in TRAINING},
-        "score_samples": {models, scores},
+        **{name: {models, scores} for name in SCORING},
     }
