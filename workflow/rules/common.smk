@@ -294,9 +294,9 @@ def runs_inputs(wildcards):
 
 
 def levels_inputs(wildcards):
-    """All scores of every run on a data set."""
+    """The scores of the paper, of every run on a data set: what its claims are judged by."""
     settings = [s for s in SETTINGS if s.dataset == wildcards.dataset]
-    return run_files(settings, *score_files("full", SCORES))
+    return run_files(settings, *score_files("full", SHARED_SCORES))
 
 
 def compares_levels():

@@ -87,6 +87,10 @@ def _tidy(node: Any) -> Any:
 
 def _resolved(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
     """A part of the schema with its reference followed; what stands beside that wins."""
+    blocks = [part for part in node.get("anyOf", ()) if "$ref" in part]
+    if len(blocks) == 1:
+        # A block that may be left out.
+        return {**_resolved(blocks[0], definitions), "default": node.get("default")}
     if "$ref" not in node:
         return node
     return {**definitions[node["$ref"].rsplit("/", 1)[1]], **node}
