@@ -11,7 +11,7 @@ from gradval.evidence.simulation import verdict_rates
 
 CLAIMS = next(p for p in Path(__file__).parents[3].glob("*/claims.csv"))
 KEPT = Path(__file__).parents[3] / "docs" / "evidence" / "simulated_studies.csv"
-STUDIES = 8
+STUDIES = 4
 
 
 @pytest.fixture(scope="module")
