@@ -21,7 +21,7 @@ from deployment import Deployment
 MODEL = {"architecture": "cnn", "channels": 1, "classes": 4, "image_size": 8, "width": 8,
          "groups": 4, "seed": 0}  # fmt: skip
 PLAN = SumPlan(0.5, 3, 1.0, 1.0, 2, 30.0)
-# Seconds that a round waits for a node that was killed, and for the whole run: every message starts a
+# Seconds that a round waits for a node that was killed, and for the run: every message starts a
 # process, which takes long on a busy machine.
 ROUND, LIMIT = 240.0, 2400
 
