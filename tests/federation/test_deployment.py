@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,8 +20,10 @@ from deployment import Deployment
 
 MODEL = {"architecture": "cnn", "channels": 1, "classes": 4, "image_size": 8, "width": 8,
          "groups": 4, "seed": 0}  # fmt: skip
-PLAN = SumPlan(0.5, 4, 1.0, 1.0, 2, 30.0)
-LIMIT = 900
+PLAN = SumPlan(0.5, 3, 1.0, 1.0, 2, 30.0)
+# Seconds that a round waits for a node that was killed, and for the run: every message starts a
+# process, which takes long on a busy machine.
+ROUND, LIMIT = 240.0, 2400
 
 
 def write_sites(folder, plan):
@@ -33,13 +34,13 @@ def write_sites(folder, plan):
         write_site(folder / f"site{site}", split, mean=(0.5,), std=(0.25,), model=MODEL)
         (folder / f"site{site}/key").write_bytes(derive_key(b"k", site))
     job = {"model": MODEL, "plan": vars(plan), "learning_rate": 0.5, "momentum": 0.0,
-           "timeout": 60.0}  # fmt: skip
+           "timeout": ROUND}  # fmt: skip
     (folder / "job.json").write_text(json.dumps(job))
 
 
 def test_a_deployment_survives_a_node_that_is_killed(tmp_path):
     data = tmp_path / "data"
-    write_sites(data, replace(PLAN))
+    write_sites(data, PLAN)
     deployment = Deployment(tmp_path / "work", [data / f"site{i}" for i in range(3)])
     try:
         deployment.start()
@@ -58,5 +59,5 @@ def test_a_deployment_survives_a_node_that_is_killed(tmp_path):
     finally:
         deployment.stop()
     rounds = json.loads((data / "rounds.json").read_text())["rounds"]
-    assert len(rounds) == 4 and sum(entry["step"] for entry in rounds) >= 3
+    assert len(rounds) == PLAN.steps and sum(entry["step"] for entry in rounds) >= 2
     assert (data / "weights.safetensors").exists()
