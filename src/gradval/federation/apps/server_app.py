@@ -85,7 +85,7 @@ def ask(
         if reply is None:
             problems.append("no answer")
         elif reply.has_error():
-            problems.append(f"error {reply.error.code}: {reply.error.reason[:80]}")
+            problems.append(f"error {reply.error.code}: {str(reply.error.reason)[:80]}")
         elif found := _problem(reply, weights):
             problems.append(found)
         else:

@@ -46,6 +46,8 @@ def plot_value_agreement(found: pd.DataFrame, *, title: str = "", note: str = ""
         for axes, (measure, label) in zip(row, PANELS.items(), strict=True):
             part = shown[(shown["scenario"] == scenario) & (shown["measure"] == measure)]
             axes.axhline(CHANCE[measure], color="#8C8C8C", linewidth=1)
+            if part.empty:
+                continue
             seaborn.lineplot(
                 part, x="place", y="mean", hue="method", hue_order=methods, palette=colours,
                 marker="o", errorbar=None, legend=False, ax=axes,
