@@ -10,7 +10,7 @@ import pytest
 from gradval.cli.main import main
 from gradval.federation.publish import Site, publish
 from gradval.privacy.events import Events, PlainTraining, PrivateTraining, write_events
-from gradval.privacy.ledger import recompute
+from gradval.privacy.recompute import recompute
 from gradval.scores.results import write_results
 
 COUNT = 200
