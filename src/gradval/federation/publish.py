@@ -14,7 +14,6 @@ answer (`gradval.privacy.budget`).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,8 @@ from gradval.privacy.events import (
     write_events,
 )
 from gradval.privacy.ledger import compose
-from gradval.privacy.records import read_record
 from gradval.privacy.release import Bounds, laplace_mechanism, release, release_event
-from gradval.privacy.statistics import Publisher, Query, unit_values
+from gradval.privacy.statistics import Publisher, publication_event, unit_values
 from gradval.runtime.files import atomic_path, write_json
 from gradval.scores.files import score_columns
 
@@ -285,7 +283,7 @@ def publish_statistics(
         publisher = Publisher(query)
         question = {"data": digest(values.tobytes()), **query.model_dump(mode="json")}
         draw = partial(publisher.draw, values)
-        answer, again = site.ask(question, _event_of(query), len(values), draw)
+        answer, again = site.ask(question, publication_event(query), len(values), draw)
         all_again = all_again and again
         rows += [
             {"statistic": query.statistic, "key": key, "value": value, "epsilon": query.epsilon}
@@ -303,24 +301,6 @@ def _unit_values(
             f"there is no score {score!r} to release; there are {', '.join(score_columns(table))}"
         )
     return unit_values(table[score].to_numpy(), table["group"].tolist(), unit, bounds)
-
-
-def _event_of(query: Query) -> Publication:
-    what = f"{query.statistic} of {query.score}"
-    return read_record(
-        Publication,
-        {
-            "phase": what,
-            "score": query.score,
-            "statistic": query.statistic,
-            "unit": query.unit,
-            "relation": query.relation,
-            "samples": query.size,
-            "epsilon": query.epsilon,
-            "libraries": {"opendp": version("opendp")},
-        },
-        what,
-    )
 
 
 def _recorded(event: Release | Publication, events: Events) -> bool:

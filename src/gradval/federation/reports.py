@@ -7,16 +7,23 @@ those of the training.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradval.privacy.budget import Budget, digest
-from gradval.privacy.events import Events, Publication, extended
+from gradval.privacy.events import Events, extended
 from gradval.privacy.records import read_record
-from gradval.privacy.statistics import Kind, Publisher, Query, Relation, Unit, unit_values
+from gradval.privacy.statistics import (
+    Kind,
+    Publisher,
+    Query,
+    Relation,
+    Unit,
+    publication_event,
+    unit_values,
+)
 
 Bounds = tuple[float, float]
 STATISTICS: tuple[Kind, ...] = ("mean", "variance", "quantiles", "histogram", "count")
@@ -150,21 +157,5 @@ def report_events(training: Events, options: ReportOptions, units: int) -> Event
     """
     if not training.private:
         raise ValueError("statistics can be published from a private run only, and this one is not")
-    published = [
-        read_record(
-            Publication,
-            {
-                "phase": f"{query.statistic} of {query.score}",
-                "score": query.score,
-                "statistic": query.statistic,
-                "unit": query.unit,
-                "relation": query.relation,
-                "samples": query.size,
-                "epsilon": query.epsilon,
-                "libraries": {"opendp": version("opendp")},
-            },
-            f"{query.statistic} of {query.score}",
-        )
-        for query in queries(options, units)
-    ]
+    published = map(publication_event, queries(options, units))
     return extended(training, *published)

@@ -21,12 +21,9 @@ from gradval.data.partition import (
     deal_evenly,
 )
 from gradval.data.store import Split, Store
+from gradval.study.federation import Deal, Kind
 from gradval.training.recipe import derive_seed
 
-Kind = Literal[
-    "pixel_noise", "blur", "contrast", "wrong_labels", "rare_class", "duplicates", "small"
-]
-Deal = Literal["iid", "dirichlet", "class", "group", "folder", "column"]
 Images = NDArray[np.uint8]
 
 

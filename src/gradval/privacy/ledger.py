@@ -7,11 +7,8 @@ follows from the events: everyone; or, if a phase trained on a selection, those 
 removed. What no epsilon covers is a field (`selection`, `randomness`) and a sentence in `notes`.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -30,13 +27,9 @@ from gradval.privacy.events import (
     Selection,
 )
 from gradval.privacy.records import Record, read_record
-from gradval.runtime.files import read_json
 
-RELATIVE_TOLERANCE = 1e-3
-# By which an epsilon may exceed the target: rounding, no more; with other libraries a little more.
-_TARGET_SLACK, _RECOMPUTED_SLACK = 1e-9, 2e-4
-# Beyond it a ledger promises nothing, and the tight accountants would need much time and memory.
-_MOST_EPSILON = 1000.0
+# By which an epsilon may exceed the target: rounding, no more.
+_TARGET_SLACK = 1e-9
 NON_PRIVATE = (
     "Trained without differential privacy: nothing derived from this run is private, neither its "
     "weights nor its scores."
@@ -206,7 +199,7 @@ def compose(
                 "name": name,
                 "events": list(positions),
                 "epsilon": {
-                    accountant: _epsilon(executed, positions, delta, accountant)
+                    accountant: composed_epsilon(executed, positions, delta, accountant)
                     for accountant in accountants
                 },
             }
@@ -335,74 +328,17 @@ def _publishes(events: Sequence[Event]) -> bool:
     return isinstance(events[-1], Release | Publication)
 
 
-def _epsilon(
+def composed_epsilon(
     events: Sequence[Event], positions: Iterable[int], delta: float, accountant: str
 ) -> float:
+    """Epsilon of those events that stand at some positions, composed.
+
+    Args:
+        events: of a run.
+        positions: of what concerns a group of samples.
+        delta: at which it is stated.
+        accountant: a key of `gradval.privacy.accountants.ACCOUNTANTS`.
+    """
     concerned = [events[i] for i in positions]
     counted = [e.accounted() for e in concerned if not isinstance(e, (PlainTraining, PublicModel))]
     return epsilon(counted, delta, accountant)
-
-
-@dataclass(frozen=True)
-class Recomputed:
-    """One epsilon of a ledger beside the same from its events.
-
-    Attributes:
-        group: name of the group of samples that it holds for.
-        accountant: a key of `gradval.privacy.accountants.ACCOUNTANTS`.
-        stated: what the ledger says; `None` if it does not use this accountant.
-        recomputed: from the events.
-        target: that the claim's accountant must not exceed; `None` for the others.
-    """
-
-    group: str
-    accountant: str
-    stated: float | None
-    recomputed: float
-    target: float | None
-
-    @property
-    def agrees(self) -> bool:
-        """Whether what is stated, if anything, is what is recomputed, to 0.1%."""
-        return self.stated is None or math.isclose(
-            self.stated, self.recomputed, rel_tol=RELATIVE_TOLERANCE
-        )
-
-    @property
-    def meets_target(self) -> bool:
-        """Whether what is recomputed is not above the target."""
-        return self.target is None or self.recomputed <= self.target * (1 + _RECOMPUTED_SLACK)
-
-
-def recompute(path: str | Path) -> list[Recomputed]:
-    """Recompute the epsilons of a ledger file under every accountant.
-
-    Returns:
-        One entry for each group and accountant; none for a run without privacy.
-
-    Raises:
-        ValueError: the file is not a ledger, or its epsilon is beyond all use.
-    """
-    ledger = read_json(path)
-    check(ledger, str(path))
-    if not ledger["private"]:
-        return []
-    events = read_record(Events, {"events": ledger["events"]}, str(path)).events
-    delta, rows = ledger["delta"], []
-    for i, group in enumerate(ledger["groups"]):
-        if _epsilon(events, group["events"], delta, "rdp") > _MOST_EPSILON:
-            raise ValueError(
-                f"{path}: $.groups[{i}]: the epsilon of its events is above {_MOST_EPSILON:g}, "
-                "which promises nothing"
-            )
-        rows += [
-            Recomputed(
-                group["name"],
-                accountant,
-                group["epsilon"].get(accountant),
-                _epsilon(events, group["events"], delta, accountant),
-                ledger["target_epsilon"] if accountant == ledger["accountant"] else None,
-            )
-            for accountant in ACCOUNTANTS
-        ]
-    return rows

@@ -25,14 +25,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
-from gradval.privacy.events import Bound, Name
-from gradval.privacy.records import Record
+from gradval.privacy.events import Bound, Name, Publication
+from gradval.privacy.records import Record, read_record
 
 if TYPE_CHECKING:
     from opendp.mod import Measurement, Transformation
@@ -94,6 +95,29 @@ class Query(Record):
     def width(self) -> float:
         """Of the bounds."""
         return self.bounds[1] - self.bounds[0]
+
+
+def publication_event(query: Query) -> Publication:
+    """What is executed when a query is answered.
+
+    Raises:
+        ValueError: a number is out of range; one line that names it.
+    """
+    what = f"{query.statistic} of {query.score}"
+    return read_record(
+        Publication,
+        {
+            "phase": what,
+            "score": query.score,
+            "statistic": query.statistic,
+            "unit": query.unit,
+            "relation": query.relation,
+            "samples": query.size,
+            "epsilon": query.epsilon,
+            "libraries": {"opendp": version("opendp")},
+        },
+        what,
+    )
 
 
 @dataclass(frozen=True)
@@ -338,10 +362,9 @@ def _laplace(
     def make(scale: float) -> Any:
         return aggregate >> dp.m.then_laplace(scale=scale)
 
-    mechanism = _calibrated(make, query, epsilon)
     scale = _scale_of(make, query, epsilon)
     noise = (aggregate.output_domain, aggregate.output_metric) >> dp.m.then_laplace(scale=scale)
-    return Part(prepare, mechanism, aggregate, noise)
+    return Part(prepare, make(scale), aggregate, noise)
 
 
 def _scale_of(make: Callable[[float], Any], query: Query, epsilon: float) -> float:

@@ -20,6 +20,7 @@ from gradval.study.fields import (
 Kind = Literal[
     "pixel_noise", "blur", "contrast", "wrong_labels", "rare_class", "duplicates", "small"
 ]
+Deal = Literal["iid", "dirichlet", "class", "group", "folder", "column"]
 Sites = Annotated[int, Field(ge=2, le=6), BeforeValidator(as_whole)]
 
 
@@ -34,7 +35,7 @@ class ScenarioBlock(Block):
     """How the training set becomes sites."""
 
     sites: Sites = Field(default=5, description="how many")
-    deal: Literal["iid", "dirichlet", "class", "group", "folder", "column"] = Field(
+    deal: Deal = Field(
         default="iid",
         description="who gets what: at random; label skew by `alpha`; whole classes; whole groups "
         "(patients); a site a folder; a site a group of the store",

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pruned_runs import table1_runs
 
 from gradval.evidence import read_claims
 from gradval.evidence.table1 import paper_table1, table1
@@ -14,32 +15,9 @@ CLAIMS = Path(__file__).parents[3] / "paper" / "claims.csv"
 ORDER = ["loss", "grad_norm", "vog", "plis", "elsewhere", "random", "none"]
 
 
-def pruned(
-    removal: str, test: list[float], privacy: str = "eps1", seconds: float = 80.0, **more: object
-) -> pd.DataFrame:
-    """Runs of one removal, one a seed."""
-    plain = {"dataset": "digits", "model": "resnet9", "privacy": privacy, "removal": removal}
-    plain |= {"train_accuracy": 0.9, "training_seconds": seconds, **more}
-    return pd.DataFrame({"seed": range(len(test)), "test_accuracy": test}).assign(**plain)
-
-
 @pytest.fixture()
 def runs() -> pd.DataFrame:
-    """Two privacy levels out of order, three seeds, some cells missing."""
-    return pd.concat(
-        [
-            pruned("none", [0.60, 0.62, 0.64], seconds=100.0),
-            pruned("random", [0.50, 0.54, 0.58]),
-            pruned("vog", [0.49, 0.52, 0.55], train_accuracy=[0.7, 0.8, 0.9]),
-            pruned("loss", [0.53, 0.55, 0.62], seconds=50.0),
-            pruned("none", [0.7], privacy="nonprivate"),
-            pruned("elsewhere", [0.5], privacy="nonprivate"),
-            pruned("plis", [0.6], privacy="eps10"),
-            pruned("grad_norm", [0.6], privacy="eps4"),
-            pruned("random", [0.65], privacy="eps4"),
-        ],
-        ignore_index=True,
-    )
+    return table1_runs()
 
 
 def cell(table: pd.DataFrame, removal: str, privacy: str = "eps1") -> pd.Series:

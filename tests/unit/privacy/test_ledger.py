@@ -17,6 +17,7 @@ from gradval.privacy import ledger as ledgers
 from gradval.privacy.accountants import NEIGHBOURING_RELATION, SampledGaussian, epsilon
 from gradval.privacy.events import extended
 from gradval.privacy.plan import PhasePlan, plan_phases
+from gradval.privacy.recompute import recompute
 from gradval.privacy.release import release_event, released_events
 
 STATEMENT = {"delta": 1e-4, "target_epsilon": 8, "accountants": ("pld", "rdp")}
@@ -91,14 +92,14 @@ def test_ledger_of_a_released_selection(tmp_path):
     assert ledger["notes"] == [ledgers.RELEASED_SELECTION, ledgers.FIXED_SEED]
     path = tmp_path / "ledger.json"
     path.write_text(json.dumps(ledger))
-    assert all(row.agrees and row.stated is not None for row in ledgers.recompute(path))
+    assert all(row.agrees and row.stated is not None for row in recompute(path))
     forged = ledger | {"neighbouring_relation": NEIGHBOURING_RELATION}
     with pytest.raises(ValueError, match=r"neighbouring_relation: .* 'replace one sample"):
         ledgers.check(forged)
     # Less noise than was planned would be found out.
     ledger["events"][1]["noise_multiplier"] /= 1.2
     path.write_text(json.dumps(ledger))
-    assert not any(row.agrees for row in ledgers.recompute(path))
+    assert not any(row.agrees for row in recompute(path))
 
 
 def test_the_ledger_of_released_scores_pays_for_all_of_them():
@@ -155,7 +156,7 @@ def test_equal_events_are_composed_once(monkeypatch):
 def test_ledger_can_be_recomputed_from_its_file(tmp_path):
     path = tmp_path / "ledger.json"
     path.write_text(json.dumps(make_ledger()))
-    rows = {(row.group, row.accountant): row for row in ledgers.recompute(path)}
+    rows = {(row.group, row.accountant): row for row in recompute(path)}
     assert list(rows) == [(g, a) for g in ("kept", "removed") for a in ("pld", "rdp", "prv")]
     assert all(row.agrees for row in rows.values())
     # What the ledger does not state is recomputed too.

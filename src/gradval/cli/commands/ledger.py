@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ValueError, OSError: the file is not a ledger, or cannot be read.
     """
-    from gradval.privacy.ledger import RELATIVE_TOLERANCE, recompute
+    from gradval.privacy.recompute import RELATIVE_TOLERANCE, recompute
     from gradval.runtime.files import read_json
 
     path = options.file
