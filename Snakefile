@@ -43,6 +43,7 @@ include: "workflow/rules/pruning.smk"
 include: "workflow/rules/ledgers.smk"
 include: "workflow/rules/presentation.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/sites.smk"
 include: "workflow/rules/federation.smk"
 
 
