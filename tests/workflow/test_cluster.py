@@ -58,7 +58,22 @@ def test_the_slurm_profile_lays_out_the_whole_grid_of_the_paper(submitted):
     assert set(found) == set(product(models, datasets, levels))
     assert set(found.values()) == {5}
     assert re.search(r"^train_model +375$", submitted, re.MULTILINE)
-    assert re.search(r"together +765 +\d+\.\d", submitted)
+
+
+def test_a_lab_can_pay_for_the_grid_of_the_paper(submitted):
+    rows = {
+        name: [float(number) for number in numbers.split()]
+        for name, numbers in re.findall(
+            r"^  ([A-Za-z1 ]+?)  +\d+((?: +\d+\.\d+){3})$", submitted, re.M
+        )
+    }
+    hours, _, gigabytes = rows["together"]
+    assert 100 < hours < 1000
+    assert 10 < gigabytes < 200
+    of_table1 = ("first phases of Table 1", "their scoring", "retraining of Table 1")
+    assert 1 < sum(rows[name][0] for name in of_table1) < 12
+    (longest,) = re.findall(r"The longest job: (\d+\.\d+) GPU hours", submitted)
+    assert 1 < float(longest) < 48
 
 
 def test_each_job_gets_a_gpu_of_its_own_without_a_scheduler(tmp_path):

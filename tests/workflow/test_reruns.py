@@ -167,3 +167,14 @@ def test_a_data_set_that_was_made_anew_counts_by_its_content(study: Path) -> Non
     assert jobs_of(study, more)["train_model"] == 3
     snakemake(study, store, *CONFIG)
     assert jobs_of(study) == {}
+
+
+def test_checkpoints_need_not_be_kept_and_are_made_again_for_a_new_score(study: Path) -> None:
+    for file in study.rglob("checkpoints.safetensors"):
+        file.unlink()
+    deleted = ("--config", "cost={keep_checkpoints: false}")
+    assert jobs_of(study, *deleted) == {}
+    some = next(study.glob("results/*/*/nonprivate/seed*/draw*/full/scores/loss.parquet"))
+    some.unlink()
+    again = jobs_of(study, *deleted, str(some.relative_to(study)))
+    assert again["train_model"] == again["score_samples"] == 1

@@ -37,6 +37,11 @@ def unit_of(dataset, model):
     return cost.unit_cost(block["architecture"], block["width"], image_size)
 
 
+def kept_if_asked(checkpoints):
+    """The file of a run's checkpoints, nine tenths of what a study leaves on disk."""
+    return checkpoints if STUDY.cost.keep_checkpoints else temp(checkpoints)
+
+
 def job_cost(stage, dataset, model, privacy):
     """Expected cost of one job of a stage: full, first, audit, score, or retrain."""
     unit, size = unit_of(dataset, model), size_of(dataset)
@@ -56,7 +61,14 @@ def job_cost(stage, dataset, model, privacy):
     if stage == "audit":
         size = size._replace(train=size.train + STUDY.audit.canaries)
     epochs = recipe["first_epochs" if stage == "first" else "epochs"]
-    return cost.training_job(unit, size, recipe, private=private, epochs=epochs)
+    return cost.training_job(
+        unit,
+        size,
+        recipe,
+        private=private,
+        epochs=epochs,
+        checkpoints_kept=STUDY.cost.keep_checkpoints,
+    )
 
 
 def minutes_of(stage=None):

@@ -31,7 +31,7 @@ rule train_model:
     output:
         **when(STUDY.scores.free, free_scores=f"{RUN}/{{phase}}/free_scores.parquet"),
         weights=f"{RUN}/{{phase}}/weights.safetensors",
-        checkpoints=f"{RUN}/{{phase}}/checkpoints.safetensors",
+        checkpoints=kept_if_asked(f"{RUN}/{{phase}}/checkpoints.safetensors"),
         metrics=f"{RUN}/{{phase}}/metrics.csv",
         summary=f"{RUN}/{{phase}}/summary.json",
         timing=f"{RUN}/{{phase}}/timing.json",

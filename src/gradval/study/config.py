@@ -251,6 +251,11 @@ class Cost(Block):
     longest_minutes: Count = Field(
         default=2880, description="the longest time limit that the cluster grants"
     )
+    keep_checkpoints: Flag = Field(
+        default=True,
+        description="false: those of a run are deleted once its scores are made; whatever needs "
+        "them later repeats the training, with the same seed and draw",
+    )
 
 
 class Substitutes(Block):

@@ -143,7 +143,7 @@ def training_job(
         recipe: resolved hyper-parameters.
         private: whether it is DP-SGD.
         epochs: expected passes over the training images.
-        checkpoints_kept: whether the checkpoints are written.
+        checkpoints_kept: whether the checkpoints stay on disk.
     """
     step = PRIVATE_STEP.get(recipe["clipping"], 1.0) if private else 1.0
     steps = size.train * epochs * recipe.get("multiplicity", 1) * step
@@ -256,6 +256,8 @@ def estimate_table(stages: Mapping[str, list[Job]], speedup: float) -> str:
             "Expected cost of the whole study, done or not:",
             f"  {'stage':<28}{'jobs':>6}{'GPU hours':>12}{'core hours':>12}{'disk GB':>10}",
             *rows,
+            f"  The longest job: {max(job.core_seconds for job in total) / speedup / 3600:.2f} "
+            "GPU hours.",
             f"  Either GPU or core hours. A GPU counts as {speedup:g} cores (cost.gpu_speedup);",
             "  the core is measured (gradval/study/costs.csv). Good to a factor of two or three.",
         ]

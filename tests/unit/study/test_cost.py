@@ -85,6 +85,7 @@ def test_the_table_adds_up():
     together = next(line.split() for line in lines if line.strip().startswith("together"))
     assert together[1:] == ["4", "1.00", "7.0", "6.0"]
     assert any("counts as 7 cores" in line for line in lines)
+    assert "  The longest job: 0.29 GPU hours." in lines  # 7200 / 7 / 3600
 
 
 def test_snakemake_does_not_pay_for_heavy_imports():
