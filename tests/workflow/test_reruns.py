@@ -176,5 +176,5 @@ def test_checkpoints_need_not_be_kept_and_are_made_again_for_a_new_score(study: 
     assert jobs_of(study, *deleted) == {}
     some = next(study.glob("results/*/*/nonprivate/seed*/draw*/full/scores/loss.parquet"))
     some.unlink()
-    again = jobs_of(study, *deleted, str(some.relative_to(study)))
+    again = planned(study, str(some.relative_to(study)), *CONFIG, *deleted)
     assert again["train_model"] == again["score_samples"] == 1
