@@ -1,9 +1,9 @@
 """Seconds from the start of each job of a small study to its first useful line, rule by rule.
 
 Runs the study of the workflow's tests in a temporary folder twice, the second time with the
-bytecode that the first has left, as in any study after its first jobs. What is printed is of the
-second run: processor seconds before the body of the script begins (interpreter and imports), and
-seconds of the whole job, each the median over the rule's jobs.
+bytecode that the first has left, as in any study after its first jobs. What is printed and kept in
+docs/performance/start_up.csv is of the second run: processor seconds before the body of the script
+begins (interpreter and imports), and seconds of the whole job, each the median over the rule's jobs.
 
     python benchmarks/start_up.py
 """
@@ -18,8 +18,13 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
+from measurement import write_results
+
 ROOT = Path(__file__).parents[1]
-PARTS = ("Snakefile", "config.yaml", "paper", "profiles", "src", "workflow", "tests/workflow")
+PARTS = (
+    *("Snakefile", "config.yaml", "envs", "paper", "profiles", "src", "workflow"),
+    "tests/workflow",
+)
 STARTED = re.compile(r"^started within ([\d.]+) s", re.MULTILINE)
 
 
@@ -29,7 +34,7 @@ def run_study(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     subprocess.run(
         [
-            *(sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all"),
+            *(sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "rules"),
             *("--configfile", "tests/workflow/config.yaml"),
         ],
         cwd=folder,
@@ -63,10 +68,12 @@ def main() -> None:
                 shutil.copy(source, folder / part)
         run_study(folder)
         run_study(folder)
-        print(f"{'rule':<24}{'jobs':>5}{'start-up':>10}{'whole':>8}")
+        rows = []
         for rule, jobs in sorted(times(folder).items()):
-            start, whole = (median(column) for column in zip(*jobs, strict=True))
-            print(f"{rule:<24}{len(jobs):>5}{start:>10.2f}{whole:>8.2f}")
+            start, whole = (round(median(column), 2) for column in zip(*jobs, strict=True))
+            rows.append({"rule": rule, "jobs": len(jobs), "start_up_s": start, "whole_s": whole})
+            print(f"{rule:<24}{len(jobs):>5}{start:>10.2f}{whole:>8.2f}", flush=True)
+        write_results("start_up", rows)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ TITLES = {
     "free_scores": "Training steps that collect free scores",
     "norms": "Scoring with BatchNorm and with GroupNorm",
     "models_tried": "Models as they come, against a loop over samples in float64",
+    "start_up": "Jobs of a small study, from their start to their first useful line",
     "scaling": "All four scores of real CIFAR-10 images by a narrow ResNet-9",
 }
 # Method -> label and colour (Okabe and Ito).
