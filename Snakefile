@@ -35,6 +35,7 @@ find_plugins_in(*(Path(file).parent for file in workflow.configfiles))
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
+include: "workflow/rules/shards.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/scores.smk"

@@ -3,7 +3,7 @@
 Runs the study of the workflow's tests in a temporary folder twice, the second time with the
 bytecode that the first has left, as in any study after its first jobs. What is printed and kept in
 docs/performance/start_up.csv is of the second run: processor seconds before the body of the script
-begins (interpreter and imports), and seconds of the whole job, each the median over the rule's jobs.
+begins (interpreter and imports), and seconds of the whole job, each the median over a rule's jobs.
 
     python benchmarks/start_up.py
 """

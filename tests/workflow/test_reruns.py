@@ -178,3 +178,20 @@ def test_checkpoints_need_not_be_kept_and_are_made_again_for_a_new_score(study: 
     some.unlink()
     again = planned(study, str(some.relative_to(study)), *CONFIG, *deleted)
     assert again["train_model"] == again["score_samples"] == 1
+
+
+def test_scores_made_in_shards_are_those_made_at_once(study: Path) -> None:
+    run = next(study.glob("results/*/*/eps*/seed*/draw*/full"))
+    loss, vog = (run / f"scores/{name}.parquet" for name in ("loss", "vog"))
+    target = str(loss.relative_to(study))
+    kept = []
+    for shards in (1, 3):
+        loss.unlink()
+        options = ("--config", f"scores={{shards: {shards}, batch_size: 32}}")
+        jobs = planned(study, target, *CONFIG, *options)
+        assert jobs.get("score_shard", 0) == (shards if shards > 1 else 0)
+        assert "train_model" not in jobs
+        snakemake(study, target, *CONFIG, *options)
+        kept.append((loss.read_bytes(), vog.read_bytes()))
+    assert kept[0] == kept[1]
+    assert not list(run.glob("shards/*/*"))

@@ -20,6 +20,11 @@ def size_of(dataset):
         facts = json.loads(path.read_text(encoding="utf-8"))
         images = facts["images"]
         return cost.Size(images["train"], images["test"], facts["image_shape"][-1])
+    return expected_size(dataset)
+
+
+def expected_size(dataset):
+    """Size of a data set by its config and what is known of its source."""
     block = DATASETS[dataset]
     size = cost.KNOWN_SIZES.get(block["source"], cost.ASSUMED_SIZE)
     return cost.Size(
@@ -68,6 +73,29 @@ def job_cost(stage, dataset, model, privacy):
         private=private,
         epochs=epochs,
         checkpoints_kept=STUDY.cost.keep_checkpoints,
+    )
+
+
+@cache
+def shards_of(dataset):
+    """Into how many jobs the scoring of a run on a data set is split."""
+    if STUDY.scores.shards != "auto":
+        return STUDY.scores.shards
+    # What the config says, not the prepared store: preparing it shall not score anew.
+    size = expected_size(dataset)
+    units = {
+        model: cost.unit_cost(block["architecture"], block["width"], size.image_size)
+        for model, block in MODELS.items()
+        if model in STUDY.grid.models
+    }
+    return cost.scoring_shards(
+        cost.scoring_job(
+            units[setting.model],
+            size,
+            experiments.recipe(STUDY, *vars(setting).values())["checkpoints"],
+        )
+        for setting in SETTINGS
+        if setting.dataset == dataset
     )
 
 

@@ -1,4 +1,5 @@
 ruleorder: score_samples > score_samples_by
+ruleorder: gather_scores > gather_scores_by
 
 
 # The paper's scores together: three share a pass, and most of a short job is its start.
@@ -15,6 +16,8 @@ rule score_samples:
         "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.log",
     benchmark:
         "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.jsonl"
+    wildcard_constraints:
+        dataset=one_of(SCORED_AT_ONCE),
     conda:
         "../../envs/gradval.yaml"
     resources:
@@ -48,6 +51,8 @@ rule score_samples_by:
         "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}/{score}.log",
     benchmark:
         "logs/score_samples/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}/{score}.jsonl"
+    wildcard_constraints:
+        dataset=one_of(SCORED_AT_ONCE),
     conda:
         "../../envs/gradval.yaml"
     resources:
@@ -67,6 +72,101 @@ rule score_samples_by:
         "{wildcards.model}, {wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
     script:
         "../scripts/score_samples.py"
+
+
+# A part of the samples of a large data set, by the paper's scores together or another by itself.
+rule score_shard:
+    input:
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
+        weights=rules.train_model.output.weights,
+        checkpoints=rules.train_model.output.checkpoints,
+        events=rules.train_model.output.events,
+    output:
+        values=temp(f"{RUN}/{{phase}}/shards/{{scored}}/{{shard}}of{{shards}}.parquet"),
+        timing=temp(f"{RUN}/{{phase}}/shards/{{scored}}/{{shard}}of{{shards}}.json"),
+    log:
+        "logs/score_shard/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}/{scored}/{shard}of{shards}.log",
+    benchmark:
+        "logs/score_shard/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}/{scored}/{shard}of{shards}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=scoring_memory,
+        runtime=minutes_of("score"),
+    params:
+        model=lookup(dpath="{model}", within=MODELS),
+        scores=lambda wildcards: {
+            name: SCORES[name] for name in scored_together(wildcards)
+        },
+        score_options=lambda wildcards: {
+            name: score_options(name) for name in scored_together(wildcards)
+        },
+        options=STUDY.scores.model_dump(include={"batch_size"}),
+        code=code_of("score_shard", scored_in_shards),
+    message:
+        "Scoring shard {wildcards.shard} of {wildcards.shards} of {wildcards.dataset} with "
+        "{wildcards.model}, {wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
+    script:
+        "../scripts/score_shard.py"
+
+
+rule gather_scores:
+    input:
+        unpack(shard_files(SHARED)),
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
+        weights=rules.train_model.output.weights,
+    output:
+        scores=score_files(f"{RUN}/{{phase}}", SHARED_SCORES),
+        timing=f"{RUN}/{{phase}}/scoring.json",
+    log:
+        "logs/gather_scores/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.log",
+    benchmark:
+        "logs/gather_scores/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.jsonl"
+    wildcard_constraints:
+        dataset=one_of(SCORED_IN_SHARDS),
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
+    params:
+        normalisation=STUDY.scores.normalisation,
+        code=code_of("gather_scores"),
+    message:
+        "Gathering the scores of {wildcards.dataset} by {wildcards.model}, "
+        "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
+    script:
+        "../scripts/gather_scores.py"
+
+
+rule gather_scores_by:
+    input:
+        unpack(shard_files()),
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
+        weights=rules.train_model.output.weights,
+    output:
+        scores=[f"{RUN}/{{phase}}/scores/{{score}}.parquet"],
+        timing=f"{RUN}/{{phase}}/scores/{{score}}.json",
+    log:
+        "logs/gather_scores/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}/{score}.log",
+    benchmark:
+        "logs/gather_scores/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}/{score}.jsonl"
+    wildcard_constraints:
+        dataset=one_of(SCORED_IN_SHARDS),
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
+    params:
+        normalisation=STUDY.scores.normalisation,
+        code=code_of("gather_scores"),
+    message:
+        "Gathering {wildcards.score} of {wildcards.dataset} by {wildcards.model}, "
+        "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
+    script:
+        "../scripts/gather_scores.py"
 
 
 rule release_scores:

@@ -134,6 +134,11 @@ class Scores(Block):
         default="auto",
         description="samples at a time; auto: as many as fit. Does not change the scores",
     )
+    shards: Annotated[Literal["auto"] | int, BeforeValidator(_auto_or_count)] = Field(
+        default="auto",
+        description="jobs that score one run side by side; auto: one for each GPU hour that the "
+        "dearest model is expected to take. Does not change the scores",
+    )
     free: Flag = Field(
         default=False,
         description="whether loss, gradient norm and VoG are also collected while training",

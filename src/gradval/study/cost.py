@@ -10,7 +10,7 @@ Only the standard library is imported: Snakemake asks for every job of its graph
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,9 @@ WIDTH_EXPONENT = 1.5
 # checkpoint; a forward alone.
 PRIVATE_STEP = {"bookkeeping": 1.3, "hooks": 4.0, "ghost": 4.0, "functorch": 6.0}
 PLIS_PASS, VOG_PASS, FORWARD = 2.2, 0.65, 1 / 3
+
+# An hour of a GPU that is a hundred times as fast as a core.
+SHARD_CORE_SECONDS = 100 * 3600
 
 # Limits asked of a scheduler: reading, imports and evaluations, and a margin on what is expected.
 STARTUP_MINUTES, TIME_MARGIN = 15, 3.0
@@ -156,6 +159,18 @@ def scoring_job(unit: Unit, size: Size, checkpoints: int) -> Job:
     """All scores of every training sample; 100 bytes a sample are written."""
     passes = PLIS_PASS + VOG_PASS * checkpoints
     return Job(size.train * passes * unit.seconds, 100 * size.train)
+
+
+def scoring_shards(jobs: Iterable[Job]) -> int:
+    """Into how many jobs the scoring of a data set is split: one an hour of the dearest model.
+
+    Of a GPU as it is assumed by default: another `cost.gpu_speedup` shall not score anew.
+
+    Args:
+        jobs: the scoring of a run by each model.
+    """
+    dearest = max(job.core_seconds for job in jobs)
+    return math.ceil(dearest / SHARD_CORE_SECONDS)
 
 
 def retraining_job(

@@ -1,0 +1,44 @@
+"""How the scoring of a large data set is split into jobs that run side by side."""
+
+# Of a folder of shards: those of the paper's scores, which are made together.
+SHARED = "shared"
+SCORED_IN_SHARDS = [name for name in STUDY.grid.datasets if shards_of(name) > 1]
+SCORED_AT_ONCE = [name for name in STUDY.datasets if name not in SCORED_IN_SHARDS]
+
+
+wildcard_constraints:
+    scored="|".join([SHARED, *SCORES]),
+    shard=r"\d+",
+    shards=r"\d+",
+
+
+def one_of(datasets):
+    """Constraint of a wildcard to some data sets, or to nothing."""
+    return "|".join(datasets) or "(?!)"
+
+
+def scored_together(wildcards):
+    """Names of the scores of a shard."""
+    return SHARED_SCORES if wildcards.scored == SHARED else [wildcards.scored]
+
+
+def scored_in_shards(wildcards):
+    """Import paths of the architecture and the scores of a shard."""
+    scores = scored_together(wildcards)
+    return architecture(wildcards) + [registry.SCORES.path(SCORES[s]) for s in scores]
+
+
+def shard_files(scored=None):
+    """Function of wildcards: the files of all shards, of the wildcard's score unless named."""
+
+    def files(wildcards):
+        count = shards_of(wildcards.dataset)
+        folder = f"{RUN}/{{phase}}/shards/".format(**wildcards) + (
+            scored or wildcards.score
+        )
+        return {
+            key: [f"{folder}/{index}of{count}.{ending}" for index in range(count)]
+            for key, ending in (("shards", "parquet"), ("timing", "json"))
+        }
+
+    return files
