@@ -1,7 +1,8 @@
 """Scoring a large data set in shards: jobs of their own, whose results together are the whole.
 
 Rounding depends on which samples are in a batch, so a shard begins where a batch of the whole
-would. The result has the same bits for any number of shards, as long as all take batches of one size.
+would. The result has the same bits for any number of shards, as long as all take batches of one
+size.
 """
 
 from collections.abc import Iterable, Iterator
