@@ -9,6 +9,8 @@ from gradval.study import cost
 
 GPUS = STUDY.cost.gpus
 SPEEDUP = STUDY.cost.gpu_speedup
+# Of the device that jobs run on, against the core that the model is in.
+SPEED = SPEEDUP if GPUS else 1
 LONGEST = STUDY.cost.longest_minutes
 
 
@@ -47,8 +49,35 @@ def kept_if_asked(checkpoints):
     return checkpoints if STUDY.cost.keep_checkpoints else temp(checkpoints)
 
 
+# What finished runs left, by kind of work: file, its key, and the stage.
+TIMINGS = {
+    "Training": ("timing.json", "training_seconds", "full"),
+    "Scoring": ("scoring.json", "scoring_seconds", "score"),
+}
+
+
+@cache
+def measured(kind):
+    """What the finished full runs of the grid say of the expectations."""
+    file, key, stage = TIMINGS[kind]
+    found = []
+    for setting in SETTINGS:
+        expected = modelled_cost(stage, *vars(setting).values()).core_seconds / SPEED
+        for path in map(Path, run_files([setting], f"full/{file}")):
+            if path.exists():
+                seconds = json.loads(path.read_text(encoding="utf-8"))[key]
+                found.append((seconds, expected))
+    return cost.calibrate(found)
+
+
 def job_cost(stage, dataset, model, privacy):
-    """Expected cost of one job of a stage: full, first, audit, score, or retrain."""
+    """Expected cost of one job of a stage, after what finished runs took."""
+    kind = "Scoring" if stage == "score" else "Training"
+    return measured(kind).apply(modelled_cost(stage, dataset, model, privacy))
+
+
+def modelled_cost(stage, dataset, model, privacy):
+    """Modelled cost of one job of a stage: full, first, audit, score, or retrain."""
     unit, size = unit_of(dataset, model), size_of(dataset)
     recipe = experiments.recipe(STUDY, dataset, model, privacy)
     private = names.is_private(privacy)
@@ -105,9 +134,7 @@ def minutes_of(stage=None):
     def minutes(wildcards, attempt):
         part = stage or wildcards.phase
         setting = (wildcards.dataset, wildcards.model, wildcards.privacy)
-        return cost.job_minutes(
-            job_cost(part, *setting), SPEEDUP if GPUS else 1, attempt, LONGEST
-        )
+        return cost.job_minutes(job_cost(part, *setting), SPEED, attempt, LONGEST)
 
     return minutes
 
@@ -164,11 +191,20 @@ def announce_cost():
         "their scoring": ("score", PRUNED),
         "retraining of Table 1": ("retrain", PRUNED),
     }
-    jobs = {
-        name: [job_cost(stage, **vars(setting)) for setting in settings for _ in RUNS]
+    runs = [
+        (name, stage, tuple(vars(setting).values()))
         for name, (stage, settings) in stages.items()
-    }
-    logger.info(cost.estimate_table(jobs, SPEEDUP))
+        for setting in settings
+        for _ in RUNS
+    ]
+    jobs = {name: [] for name in stages}
+    for name, stage, setting in runs:
+        jobs[name].append(modelled_cost(stage, *setting))
+    seconds = sum(
+        job_cost(stage, *setting).core_seconds / SPEED for _, stage, setting in runs
+    )
+    found = {kind: measured(kind) for kind in TIMINGS}
+    logger.info(cost.estimate_table(jobs, SPEEDUP, found, seconds / 3600))
 
 
 def announced_targets(wildcards):

@@ -10,6 +10,7 @@ Only the standard library is imported: Snakemake asks for every job of its graph
 
 import csv
 import math
+import statistics
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -253,13 +254,47 @@ def _images_mb(size: Size, channels: int = 3) -> float:
     return (size.train + size.test) * channels * size.image_size**2 / 1e6
 
 
-def estimate_table(stages: Mapping[str, list[Job]], speedup: float) -> str:
+class Calibration(NamedTuple):
+    """What finished jobs of a kind say of the expectations.
+
+    Attributes:
+        factor: median of measured over expected seconds; 1 if none is finished.
+        jobs: how many are finished.
+        spread: the largest ratio over the smallest.
+    """
+
+    factor: float = 1.0
+    jobs: int = 0
+    spread: float = 1.0
+
+    def apply(self, job: Job) -> Job:
+        """A job with the time that is expected after what was measured."""
+        return job._replace(core_seconds=job.core_seconds * self.factor)
+
+
+def calibrate(measured: Iterable[tuple[float, float]]) -> Calibration:
+    """From pairs of measured and expected seconds of finished jobs."""
+    ratios = sorted(seconds / expected for seconds, expected in measured if expected > 0)
+    if not ratios:
+        return Calibration()
+    return Calibration(statistics.median(ratios), len(ratios), ratios[-1] / ratios[0])
+
+
+def estimate_table(
+    stages: Mapping[str, list[Job]],
+    speedup: float,
+    measured: Mapping[str, Calibration] | None = None,
+    hours: float = 0.0,
+) -> str:
     """A study's expected cost, stage by stage, as text of a few lines.
 
     Args:
         stages: name of a stage -> its jobs.
         speedup: one GPU against one CPU core.
+        measured: kind of work -> what its finished jobs say.
+        hours: of the whole study on the device that they ran on, after that.
     """
+    finished = {kind: found for kind, found in (measured or {}).items() if found.jobs}
     total = [job for jobs in stages.values() for job in jobs]
     rows = [
         f"  {name:<28}{len(jobs):>6}{_sum(jobs).core_seconds / speedup / 3600:>12.2f}"
@@ -273,6 +308,12 @@ def estimate_table(stages: Mapping[str, list[Job]], speedup: float) -> str:
             *rows,
             f"  The longest job: {max(job.core_seconds for job in total) / speedup / 3600:.2f} "
             "GPU hours.",
+            *(
+                f"  {kind}: {found.jobs} finished jobs took {found.factor:.3g} times what is "
+                f"expected of their device (spread {found.spread:.2g})."
+                for kind, found in finished.items()
+            ),
+            *([f"  After that, the whole study takes {hours:.2f} hours."] if finished else []),
             f"  Either GPU or core hours. A GPU counts as {speedup:g} cores (cost.gpu_speedup);",
             "  the core is measured (gradval/study/costs.csv). Good to a factor of two or three.",
         ]

@@ -93,3 +93,15 @@ def test_snakemake_does_not_pay_for_heavy_imports():
         "import sys, gradval.study.cost; assert not {'torch', 'numpy', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_finished_runs_say_how_far_the_model_was_off():
+    assert cost.calibrate([]) == cost.Calibration(1.0, 0, 1.0)
+    found = cost.calibrate([(30.0, 10.0), (20.0, 10.0), (80.0, 20.0), (1.0, 0.0)])
+    assert found == cost.Calibration(3.0, 3, 2.0)
+    job = found.apply(cost.Job(3600, 1e9))
+    assert job == cost.Job(3 * 3600, 1e9)
+    table = cost.estimate_table({"training": [job]}, 1, {"Training": found}, hours=3.0)
+    assert "Training: 3 finished jobs took 3 times what is expected of their device" in table
+    assert "the whole study takes 3.00 hours" in table
+    assert "finished" not in cost.estimate_table({"training": [job]}, speedup=1)
