@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from gradval.data.store import Split
-from gradval.federation.rounds import SumPlan
+from gradval.federation.plans import AveragePlan, Job, write_job
 from gradval.federation.site_store import write_site
-from gradval.privacy.keystream import derive_key
+from gradval.privacy.events import read_events
+from gradval.training.recipe import Recipe
 
 pytest.importorskip("flwr")
 if not (shutil.which("openssl") and shutil.which("ssh-keygen")):
@@ -20,27 +21,30 @@ from deployment import Deployment
 
 MODEL = {"architecture": "cnn", "channels": 1, "classes": 4, "image_size": 8, "width": 8,
          "groups": 4, "seed": 0}  # fmt: skip
-PLAN = SumPlan(0.5, 3, 1.0, 1.0, 2, 30.0)
+# Averages: a round is several steps, and every message starts a process.
+PLAN = AveragePlan(0.5, 3, 2, 1.0, 1.0, 2, (20, 20, 20))
+RECIPE = Recipe(
+    epochs=3, first_epochs=1, second_epochs=1, batch_size=30, physical_batch_size=64,
+    learning_rate=0.5, schedule="constant", warmup=0.0, momentum=0.0, weight_decay=0.0,
+    ema_decay=0.0, clipping_norm=1.0, clipping="bookkeeping", checkpoints=2,
+)  # fmt: skip
 # Seconds that a round waits for a node that was killed, and for the run: every message starts a
 # process, which takes long on a busy machine.
 ROUND, LIMIT = 240.0, 2400
 
 
-def write_sites(folder, plan):
+def write_sites(folder, job):
     for site in range(3):
         rng = np.random.default_rng(site)
         images = rng.integers(0, 256, (20, 1, 8, 8), dtype=np.uint8)
         split = Split(images, rng.integers(0, 4, 20), [str(i) for i in range(20)])
-        write_site(folder / f"site{site}", split, mean=(0.5,), std=(0.25,), model=MODEL)
-        (folder / f"site{site}/key").write_bytes(derive_key(b"k", site))
-    job = {"model": MODEL, "plan": vars(plan), "learning_rate": 0.5, "momentum": 0.0,
-           "timeout": ROUND}  # fmt: skip
-    (folder / "job.json").write_text(json.dumps(job))
+        write_site(folder / f"site{site}", split, mean=(0.5,), std=(0.25,), job=job)
+    write_job(folder / "job.json", job)
 
 
 def test_a_deployment_survives_a_node_that_is_killed(tmp_path):
     data = tmp_path / "data"
-    write_sites(data, PLAN)
+    write_sites(data, Job(MODEL, PLAN, RECIPE, ROUND))
     deployment = Deployment(tmp_path / "work", [data / f"site{i}" for i in range(3)])
     try:
         deployment.start()
@@ -59,5 +63,12 @@ def test_a_deployment_survives_a_node_that_is_killed(tmp_path):
     finally:
         deployment.stop()
     rounds = json.loads((data / "rounds.json").read_text())["rounds"]
-    assert len(rounds) == PLAN.steps and sum(entry["step"] for entry in rounds) >= 2
-    assert (data / "weights.safetensors").exists()
+    assert len(rounds) == PLAN.rounds and sum(entry["step"] for entry in rounds) >= 2
+    model = read_events(data / "events.json").events[0]
+    assert (model.steps, model.samples, model.randomness) == (6, 60, "secret")
+    # The node that was killed accounts for every round that it was asked for, and no more.
+    answered = (data / "site1/rounds.jsonl").read_text().splitlines()
+    (own,) = read_events(data / "site1/events.json").events
+    assert own.samples == 20 and own.steps in (2 * len(answered), 2 * len(answered) - 2)
+    for name in ("weights.safetensors", "checkpoints.safetensors", "checkpoints/001.safetensors"):
+        assert (data / name).exists()

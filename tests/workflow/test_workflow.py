@@ -314,3 +314,21 @@ def test_a_figure_that_is_not_run_says_why(checkout, tmp_path):
     overlay.write_text("substitutes: {datasets: {pppd: null}}\n")
     output = snakemake(checkout, "--dry-run", "figure7", "--configfile", str(overlay), check=False)
     assert "figure7 shows settings that this config does not train" in output
+
+
+def test_a_federation_by_averages_accounts_for_each_site(finished):
+    seed = finished / "results/federation/mixed/seed0"
+    sites = pd.read_csv(seed / "sites.csv")
+    executed = json.loads((seed / "site_events.json").read_text())
+    events = [executed[f"site{number}"]["events"][0] for number in sites["site"]]
+    assert [event["samples"] for event in events] == sites["images"].tolist()
+    model = json.loads((seed / "events.json").read_text())["events"][0]
+    assert {event["noise_multiplier"] for event in events} == {model["noise_multiplier"]}
+    promised = pd.read_csv(seed / "guarantees.csv").set_index(["site", "hides"])
+    assert set(promised["trusts"]) == {"nobody but itself"}
+    # Site 4 holds every sample three times, and its groups are these three.
+    sample, group = promised.loc[(4, "sample")], promised.loc[(4, "group")]
+    assert group["members"] == 3 and group["training"] > sample["training"]
+    assert sample["training"] <= 8 and group["report"] == pytest.approx(4)
+    found = pd.read_csv(finished / "results/federation/summary.csv")
+    assert {"person", "patient"} < set(found["rule"]) and "vog_query" in set(found["method"])

@@ -9,6 +9,7 @@ rule train_federation:
         summary=f"{FEDERATED}/summary.json",
         timing=f"{FEDERATED}/timing.json",
         events=f"{FEDERATED}/events.json",
+        site_events=f"{FEDERATED}/site_events.json",
     log:
         "logs/train_federation/{scenario}/seed{seed}.log",
     benchmark:
@@ -22,6 +23,8 @@ rule train_federation:
     params:
         scenario=scenario_of,
         setting=lambda wildcards: federation_setting(FEDERATION.privacy),
+        training=FEDERATION.training if FEDERATION else "central",
+        local_steps=FEDERATION.local_steps if FEDERATION else 1,
         code=code_of("train_federation", federation_architecture),
     message:
         "Training the model that all sites share ({wildcards.scenario}, seed {wildcards.seed})"
@@ -35,9 +38,11 @@ rule publish_reports:
         weights=rules.train_federation.output.weights,
         checkpoints=rules.train_federation.output.checkpoints,
         events=rules.train_federation.output.events,
+        site_events=rules.train_federation.output.site_events,
     output:
         report=f"{FEDERATED}/report.csv",
         ledgers=f"{FEDERATED}/ledgers.json",
+        guarantees=f"{FEDERATED}/guarantees.csv",
         scores=f"{FEDERATED}/scores.parquet",
     log:
         "logs/publish_reports/{scenario}/seed{seed}.log",
@@ -57,6 +62,8 @@ rule publish_reports:
         scores=lambda wildcards: {s: SCORES[s] for s in FEDERATION.scores},
         score_options=lambda wildcards: {s: score_options(s) for s in FEDERATION.scores},
         options=lambda wildcards: federation_report(),
+        training=FEDERATION.training if FEDERATION else "central",
+        query=lambda wildcards: variance_query(),
         delta=lambda wildcards: STUDY.datasets[FEDERATION.dataset].delta,
         accountants=STUDY.privacy.accountants,
         code=code_of("publish_reports", federation_architecture),
@@ -87,7 +94,9 @@ rule value_coalitions:
         runtime=LONGEST,
     params:
         scenario=scenario_of,
-        setting=lambda wildcards: federation_setting(FEDERATION.utility_privacy),
+        setting=lambda wildcards: federation_setting(
+            FEDERATION.utility_privacy, FEDERATION.utility_training
+        ),
         code=code_of("value_coalitions", federation_architecture),
     message:
         "Training a model of every coalition of sites ({wildcards.scenario}, "
@@ -102,6 +111,7 @@ rule judge_federation:
         scores=lambda wildcards: federated_files("scores.parquet"),
         values=lambda wildcards: federated_files("values.csv"),
         reports=lambda wildcards: federated_files("report.csv"),
+        guarantees=lambda wildcards: federated_files("guarantees.csv"),
     output:
         by_seed="results/federation/by_seed.csv",
         summary="results/federation/summary.csv",
@@ -126,6 +136,7 @@ rule judge_federation:
         options=lambda wildcards: federation_report(),
         epsilons=FEDERATION.epsilons if FEDERATION else [],
         draws=FEDERATION.draws if FEDERATION else 0,
+        query=lambda wildcards: variance_query(),
         code=code_of("judge_federation"),
     message:
         "Holding what sites published against what they are worth"
@@ -176,7 +187,9 @@ rule federation:
 
 rule federation_reports:
     input:
-        lambda wildcards: federated_files("report.csv", "ledgers.json"),
+        lambda wildcards: federated_files(
+            "report.csv", "ledgers.json", "guarantees.csv"
+        ),
 
 
 rule federation_truth:

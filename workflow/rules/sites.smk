@@ -34,12 +34,14 @@ def scenario_of(wildcards):
     return FEDERATION.scenarios[wildcards.scenario].model_dump()
 
 
-def federation_setting(privacy):
-    """What is trained at a privacy level: model, recipe, and the privacy that is planned for."""
+def federation_setting(privacy, own=None):
+    """What is trained at a privacy level: model, recipe (with some `own` hyper-parameters), and the
+    privacy that is planned for."""
     setting = names.Setting(FEDERATION.dataset, FEDERATION.model, privacy)
+    recipe = experiments.recipe(STUDY, *vars(setting).values())
     return {
         "model": MODELS[FEDERATION.model],
-        "recipe": experiments.recipe(STUDY, *vars(setting).values()),
+        "recipe": recipe | (own.model_dump(exclude_none=True) if own else {}),
         "privacy": planned_privacy(setting),
         "secret_noise": experiments.secret_noise(STUDY, FEDERATION.dataset),
     }
@@ -50,6 +52,14 @@ def federation_report():
     block = FEDERATION.report.model_dump()
     bounds = {score: STUDY.release.bounds[score] for score in FEDERATION.scores}
     return block | {"bounds": bounds}
+
+
+def variance_query():
+    """Bound and checkpoints of the paper's variance query of VoG, None if it is not asked for."""
+    if FEDERATION.gradient_bound is None:
+        return None
+    recipe = federation_setting(FEDERATION.privacy)["recipe"]
+    return {"bound": FEDERATION.gradient_bound, "checkpoints": recipe["checkpoints"]}
 
 
 def federation_architecture(wildcards):
@@ -69,5 +79,5 @@ def federation_targets():
         "results/federation/summary.csv",
         "results/figures/federation_values.png",
         "results/figures/federation_sites.png",
-        *federated_files("report.csv", "ledgers.json"),
+        *federated_files("report.csv", "ledgers.json", "guarantees.csv"),
     ]

@@ -5,16 +5,22 @@ from pathlib import Path
 import pandas as pd
 
 from gradval.federation.judgement import JudgementOptions, judge, summary
+from gradval.federation.persons import judge_persons
+from gradval.federation.variance_query import VarianceQuery
 from gradval.report.federation import federation_tables, paid_sites
 from gradval.report.tables import write_tables
 from gradval.runtime.files import write_text
 from gradval.runtime.jobs import job
 
+# Persons are many, so that few draws of each say what noise does.
+PERSON_DRAWS = 3
+
 with job(snakemake.log[0]):
     files, params, output = snakemake.input, snakemake.params, snakemake.output
     bounds = {score: tuple(ends) for score, ends in params.options["bounds"].items()}
     options = JudgementOptions(bounds, params.epsilons, params.draws, params.options["bins"])
-    judged, every_site = [], []
+    query = params.query and VarianceQuery(**params.query, epsilon=1.0)
+    judged, every_site, promised = [], [], []
     for i, path in enumerate(files.sites):
         seed_folder = Path(path).parent
         key = {
@@ -27,6 +33,10 @@ with job(snakemake.log[0]):
             score: [held[score].to_numpy() for _, held in table.groupby("site")] for score in bounds
         }
         judged.append(judge(sites, truth, scores, options, key["seed"]).assign(**key))
+        worth = dict(zip(sites["site"], sites["worth"], strict=True))
+        persons = judge_persons(table, worth, bounds, params.epsilons, PERSON_DRAWS, query)
+        judged.append(persons.assign(**key))
+        promised.append(pd.read_csv(files.guarantees[i]).assign(**key))
         every_site.append(
             paid_sites(sites.merge(truth, on="site"), pd.read_csv(files.reports[i]), bounds).assign(
                 **key
@@ -38,7 +48,7 @@ with job(snakemake.log[0]):
     write_text(output.sites, sites.to_csv(index=False))
     write_tables(
         [output.summary, output.html, output.md],
-        federation_tables(sites, found),
+        federation_tables(sites, found, pd.concat(promised)),
         title="The federation: what sites publish, are worth, and are paid",
         data=found,
     )

@@ -17,7 +17,7 @@ from gradval.privacy.statistics import Publisher, Query
 
 Numbers = NDArray[np.float64]
 BASELINES = ("size", "label_entropy", "own_loss", "random")
-COMBINED = "all scores"
+COMBINED, EVERY = "all scores", "all scenarios"
 # What is measured of every way to value sites.
 MEASURES = ("kendall_accuracy", "kendall_loss", "auroc_harmful", "paid_harmful",
             "paid_redundant", "noise_moved")  # fmt: skip
@@ -25,7 +25,7 @@ MEASURES = ("kendall_accuracy", "kendall_loss", "auroc_harmful", "paid_harmful",
 _LIMITS = {
     **{"kendall_accuracy": (-1, 1), "kendall_loss": (-1, 1), "auroc_harmful": (0, 1)},
     **{"auroc_planted": (0, 1), "paid_harmful": (-1, 1), "paid_redundant": (-1, 1)},
-    **{"noise_moved": (0, 1)},
+    **{"noise_moved": (0, 2), "agreement": (-1, 1)},
 }
 
 
@@ -100,16 +100,24 @@ def judge(
 
 
 def summary(judged: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds with 95% intervals, of what `judge` returned with columns scenario and seed.
+    """Means over seeds with 95% intervals, of what `judge` and `judge_persons` returned.
+
+    Args:
+        judged: with columns scenario and seed.
 
     Returns:
         One row for each scenario, method, rule, epsilon and measure: mean, low, high, seeds. The
-        interval is NaN for one seed.
+        interval is NaN for one seed. If there are several scenarios, rows of `all scenarios`, over
+        every seed of each, come last.
     """
     keys = ["scenario", "method", "rule", "epsilon"]
     rows = []
+    if judged["scenario"].nunique() > 1:
+        judged = pd.concat([judged, judged.assign(scenario=EVERY)])
     for key, group in judged.groupby(keys, sort=False):
-        for measure in (*MEASURES, "auroc_planted"):
+        for measure in (*MEASURES, "auroc_planted", "agreement"):
+            if measure not in group:
+                continue
             found = summarise(group[measure])
             if found.n:
                 named = dict(zip(keys, key, strict=True))

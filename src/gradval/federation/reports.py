@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradval.privacy.budget import Budget, digest
-from gradval.privacy.events import Events, extended
+from gradval.privacy.events import Events, PrivateTraining, extended
 from gradval.privacy.records import read_record
 from gradval.privacy.statistics import (
     Kind,
@@ -152,10 +152,26 @@ def publish_report(
 def report_events(training: Events, options: ReportOptions, units: int) -> Events:
     """What led to a report: the training of the shared model, and every statistic.
 
+    If the training hides samples and the report hides groups, statistics are stated by what they
+    cost a sample: to replace one changes one value of a group; so does to remove one, which
+    `add_remove`, whose unit is a whole group, counts as one group that goes and one that comes.
+
+    Args:
+        training: what was executed on the site's samples.
+        options: see there.
+        units: samples or groups of the site, as the report hides them.
+
     Raises:
-        ValueError: the training is not private, or its unit is not that of the report.
+        ValueError: the training is not private, or hides groups while the report does not.
     """
     if not training.private:
         raise ValueError("statistics can be published from a private run only, and this one is not")
-    published = map(publication_event, queries(options, units))
+    published = [publication_event(query) for query in queries(options, units)]
+    trained = next((e.unit for e in training.events if isinstance(e, PrivateTraining)), None)
+    if trained == "sample" and options.unit == "group":
+        twice = 2 if options.relation == "add_remove" else 1
+        published = [
+            event.model_copy(update={"unit": "sample", "epsilon": twice * event.epsilon})
+            for event in published
+        ]
     return extended(training, *published)

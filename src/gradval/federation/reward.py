@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
 Numbers = NDArray[np.float64]
 
@@ -87,11 +88,13 @@ def atypicality(histograms: ArrayLike) -> Numbers:
 
 def auroc(scores: ArrayLike, positive: ArrayLike) -> float:
     """Probability that a positive scores higher, ties counting half; NaN without any pair."""
-    values, of_interest = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=bool)
-    a, b = values[of_interest][:, None], values[~of_interest][None]
-    if a.size == 0 or b.size == 0:
+    of_interest = np.asarray(positive, dtype=bool)
+    count, others = int(of_interest.sum()), int((~of_interest).sum())
+    if count == 0 or others == 0:
         return float("nan")
-    return float(((a > b) + 0.5 * (a == b)).mean())
+    ranks = rankdata(np.asarray(scores, dtype=np.float64))
+    above = ranks[of_interest].sum() - count * (count + 1) / 2
+    return float(above / (count * others))
 
 
 def kendall(a: ArrayLike, b: ArrayLike) -> float:

@@ -1,18 +1,21 @@
-"""Federated DP-SGD by sums: one round of a site, and the step that its sums make.
+"""One round of federated training as a site takes part in it: asked once, answered once.
 
-In every round each site Poisson-samples its own data at the common rate, clips each sample's
-gradient, sums, and adds its share of the noise. Whoever adds up the sums sees them one by one: the
-guarantee is for what comes out of a trusted or secure aggregator. The sum has the noise of central
-DP-SGD on the union if exactly `least` sites answer, and more if more do; with fewer the round makes
-no step. So a site that drops out, comes late or sends rubbish weakens no guarantee.
+With sums, each site Poisson-samples its own data at the common rate, clips each sample's gradient,
+sums, and adds its share of the noise. Whoever adds up the sums sees them one by one: the guarantee
+is for what comes out of a trusted or secure aggregator. The sum has the noise of central DP-SGD on
+the union if exactly `least` sites answer, and more if more do; with fewer the round makes no step.
+
+With averages, each site takes some steps of DP-SGD by itself, with all of the noise, and sends
+weights. Its guarantee holds against everybody, the server too, and rests on no other site.
+
+Either way, a site that drops out, comes late or sends rubbish weakens no guarantee, neither its own
+nor another's: what it was asked for is counted, whether anybody used its answer or not.
 """
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,37 +24,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gradval.data.images import NormalisedImages
+from gradval.federation.plans import AveragePlan, Job, SumPlan
 from gradval.ghost import clipped_gradient_sum
 from gradval.privacy.keystream import KEY_BYTES, KeyStream, derive_key
 from gradval.privacy.noise import GaussianNoise, privatise
+from gradval.training.optimizers import SGD
 
 Arrays = list[NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class SumPlan:
-    """What all sites and the server agree on; public.
-
-    Attributes:
-        sampling_rate: of every sample at every site, in (0, 1].
-        steps: rounds at most.
-        noise_multiplier: of the sum over `least` sites; 0 for none.
-        clipping_norm: L2 norm to which each sample's gradient is clipped.
-        least: sites that must answer for a round to make a step.
-        batch_size: expected samples of a round over all sites, the fixed denominator.
-    """
-
-    sampling_rate: float
-    steps: int
-    noise_multiplier: float
-    clipping_norm: float
-    least: int
-    batch_size: float
-
-    @property
-    def share(self) -> float:
-        """Standard deviation of the noise of one site."""
-        return self.noise_multiplier * self.clipping_norm / math.sqrt(self.least)
 
 
 class Journal:
@@ -64,7 +43,12 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def allow(self, number: int, asked: str, steps: int) -> None:
+    @property
+    def rounds(self) -> int:
+        """How many rounds were answered."""
+        return len(self._answered())
+
+    def allow(self, number: int, asked: str, rounds: int) -> None:
         """Record a round before anything is computed for it.
 
         The same question may be asked again: its answer is the same to the bit.
@@ -72,10 +56,9 @@ class Journal:
         Raises:
             ValueError: the round is beyond the plan, or was answered for other weights.
         """
-        if not 1 <= number <= steps:
-            raise ValueError(f"round {number}, but the plan has {steps}")
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
-        answered = {entry["round"]: entry["asked"] for entry in map(json.loads, lines)}
+        if not 1 <= number <= rounds:
+            raise ValueError(f"round {number}, but the plan has {rounds}")
+        answered = self._answered()
         if answered.get(number, asked) != asked:
             raise ValueError(f"round {number} was answered for other weights before")
         if number not in answered:
@@ -84,24 +67,22 @@ class Journal:
                 file.flush()
                 os.fsync(file)
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What a site sends: noisy sums of clipped gradients, one array a parameter."""
-
-    sums: Arrays
+    def _answered(self) -> dict[int, str]:
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        return {entry["round"]: entry["asked"] for entry in map(json.loads, lines)}
 
 
 class SiteWorker:
-    """One site's side of a round.
+    """One site's side of a training.
 
     Args:
         model: of the shared architecture; its weights are overwritten.
         images, labels: the site's own, on the model's device.
+        job: that the site agreed to.
         key: the site's secret, of 32 bytes, or a seeded one for studies of public data. Sampling
-            and noise of a round follow from it, the round and the weights that were sent: other
-            weights get other noise, so that no difference of answers takes it away.
-        journal: of what was answered.
+            and noise of a round follow from it, the job, the round and the weights that were sent:
+            another question gets other noise, so that no difference of answers takes it away.
+        journal: of what was answered; `None` where server and site are one program.
         most: samples in memory at a time.
     """
 
@@ -110,42 +91,76 @@ class SiteWorker:
         model: nn.Module,
         images: NormalisedImages,
         labels: Tensor,
+        job: Job,
         *,
         key: bytes,
-        journal: Journal,
+        journal: Journal | None = None,
         most: int = 512,
     ) -> None:
-        self.model, self.images, self.labels = model, images, labels
-        self.key, self.journal, self.most = key, journal, most
+        self.model, self.images, self.labels, self.job = model, images, labels, job
+        self.key, self.journal, self.most = derive_key(key, job.digest), journal, most
 
-    def answer(self, number: int, weights: Arrays, plan: SumPlan) -> Answer:
-        """Sample, clip, sum, add the share of the noise.
+    def answer(self, number: int, weights: Arrays) -> Arrays:
+        """Noisy sums of clipped gradients, or weights after some steps of DP-SGD.
 
         Args:
             number: of the round, from 1.
             weights: of the shared model, in the order of its parameters.
-            plan: as agreed.
+
+        Returns:
+            One array a parameter.
 
         Raises:
             ValueError: the round must not be answered, or the weights do not fit.
         """
         asked = digest_of(weights)
-        self.journal.allow(number, asked, plan.steps)
+        if self.journal is not None:
+            self.journal.allow(number, asked, self.job.plan.rounds)
         key = derive_key(self.key, "round", number, asked)
-        drawn = KeyStream(derive_key(key, "sampling")).bernoulli(
-            len(self.labels), plan.sampling_rate
-        )
-        set_weights(self.model, weights)
-        sums = self.clipped_sums(drawn.nonzero()[:, 0], plan.clipping_norm)
+        sampling = KeyStream(derive_key(key, "sampling"))
         device = next(self.model.parameters()).device
         noise = GaussianNoise(KeyStream(derive_key(key, "noise")), device)
-        noisy = [
-            privatise(total, noise.integers(total.numel()), plan.share).view_as(total)
-            if plan.share
-            else total
+        set_weights(self.model, weights)
+        plan = self.job.plan
+        if isinstance(plan, SumPlan):
+            sums = self._noisy_sums(sampling, noise, plan.share)
+            return [total.cpu().numpy() for total in sums]
+        self._train(number, sampling, noise, plan)
+        return weights_of(self.model)
+
+    def _noisy_sums(
+        self, sampling: KeyStream, noise: GaussianNoise, deviation: float
+    ) -> list[Tensor]:
+        plan = self.job.plan
+        drawn = sampling.bernoulli(len(self.labels), plan.sampling_rate).nonzero()[:, 0]
+        sums = self.clipped_sums(drawn, plan.clipping_norm)
+        if not deviation:
+            return sums
+        return [
+            privatise(total, noise.integers(total.numel()), deviation).view_as(total)
             for total in sums
         ]
-        return Answer([total.cpu().numpy() for total in noisy])
+
+    def _train(
+        self, number: int, sampling: KeyStream, noise: GaussianNoise, plan: AveragePlan
+    ) -> None:
+        """The steps of one round, which begin without momentum."""
+        recipe, parameters = self.job.recipe, trained(self.model)
+        optimizer = SGD(
+            parameters,
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+        )
+        expected = plan.sampling_rate * len(self.labels)
+        steps = plan.rounds * plan.local_steps
+        for step in range((number - 1) * plan.local_steps, number * plan.local_steps):
+            optimizer.param_groups[0]["lr"] = recipe.learning_rate_at(step, steps)
+            sums = self._noisy_sums(sampling, noise, plan.noise_multiplier * plan.clipping_norm)
+            for parameter, total in zip(parameters, sums, strict=True):
+                parameter.grad = total / expected
+            optimizer.step()
+            optimizer.zero_grad()
 
     def clipped_sums(self, positions: Tensor, clipping_norm: float) -> list[Tensor]:
         """Sums of the clipped gradients of some samples, one a parameter, without noise."""
@@ -165,9 +180,14 @@ class SiteWorker:
         return sums
 
 
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are trained, in the model's order."""
+    return [p for p in model.parameters() if p.requires_grad]
+
+
 def weights_of(model: nn.Module) -> Arrays:
     """The trained parameters as float32 arrays, in the model's order."""
-    return [p.detach().cpu().numpy().copy() for p in model.parameters() if p.requires_grad]
+    return [p.detach().cpu().numpy().copy() for p in trained(model)]
 
 
 def set_weights(model: nn.Module, weights: Sequence[NDArray[np.float32]]) -> None:
@@ -176,7 +196,7 @@ def set_weights(model: nn.Module, weights: Sequence[NDArray[np.float32]]) -> Non
     Raises:
         ValueError: there are more or fewer, or one has another shape.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    parameters = trained(model)
     if [tuple(p.shape) for p in parameters] != [np.shape(w) for w in weights]:
         raise ValueError("the weights that were sent are not those of this model")
     with torch.no_grad():
@@ -192,11 +212,11 @@ def digest_of(weights: Sequence[NDArray[np.float32]]) -> str:
     return digest.hexdigest()
 
 
-def problem_of(sums: Sequence[NDArray[np.float32]], weights: Arrays) -> str:
+def problem_of(answer: Sequence[NDArray[np.float32]], weights: Arrays) -> str:
     """What is wrong with a site's answer; empty for nothing."""
-    if [np.shape(a) for a in sums] != [w.shape for w in weights]:
+    if [np.shape(a) for a in answer] != [w.shape for w in weights]:
         return "wrong shape"
-    return "" if all(np.isfinite(a).all() for a in sums) else "not finite"
+    return "" if all(np.isfinite(a).all() for a in answer) else "not finite"
 
 
 def site_key(path: Path) -> bytes:

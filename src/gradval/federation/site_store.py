@@ -1,14 +1,13 @@
-"""A site's own folder: its samples, and what it was told of the shared model."""
+"""A site's own folder: its samples, and the training that it agreed to."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradval.data.store import Split
+from gradval.federation.plans import Job, read_job, write_job
 from gradval.runtime.files import atomic_path, read_json, write_json
 
 
@@ -20,14 +19,14 @@ class SiteData:
         images: uint8 `(N, C, H, W)`.
         labels: int64 `(N,)`.
         mean, std: public constants of each channel, in units of 0 to 1.
-        model: arguments of `gradval.models.architectures.build_model`.
+        job: that the site agreed to.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    model: Mapping[str, Any]
+    job: Job
 
 
 def write_site(
@@ -36,13 +35,14 @@ def write_site(
     *,
     mean: tuple[float, ...],
     std: tuple[float, ...],
-    model: Mapping[str, Any],
+    job: Job,
 ) -> None:
     """Write a site's folder; arguments as of `SiteData`. A class may be missing there."""
     for name, array in (("images", split.images), ("labels", split.labels)):
         with atomic_path(folder / f"{name}.npy") as temporary:
             np.save(temporary, array)
-    write_json(folder / "site.json", {"mean": mean, "std": std, "model": dict(model)})
+    write_json(folder / "site.json", {"mean": mean, "std": std})
+    write_job(folder / "job.json", job)
 
 
 def read_site(folder: Path) -> SiteData:
@@ -57,5 +57,5 @@ def read_site(folder: Path) -> SiteData:
         np.load(folder / "labels.npy"),
         tuple(facts["mean"]),
         tuple(facts["std"]),
-        facts["model"],
+        read_job(folder / "job.json"),
     )

@@ -1,11 +1,13 @@
 """The federation in tables: what sites are worth and are paid, and how well published values do."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from gradval.federation.judgement import BASELINES, COMBINED
+from gradval.federation.persons import RULES
 from gradval.federation.reward import split_reward
 from gradval.federation.sites import KINDS
 from gradval.report.tables import Block, Column, Table
@@ -17,6 +19,7 @@ METHOD_LABELS = {
     "own_loss": "Loss of own model",
     "random": "Random",
     COMBINED: "All scores together",
+    "vog_query": "VoG, variance query",
 }
 assert set(BASELINES) < set(METHOD_LABELS)
 RULE_LABELS = {
@@ -25,6 +28,7 @@ RULE_LABELS = {
     "baseline": "baseline",
     "distance": "distance",
 }
+PERSONS = tuple(RULES.values())
 PAY = "pay_"  # columns of `paid_sites`: the share of the reward by each score
 NOTES = (
     "Shapley value: the mean gain in test accuracy (percentage points) when the site joins, over "
@@ -34,6 +38,16 @@ NOTES = (
     "Kendall: agreement of the orders of sites by published and by Shapley value, from -1 to 1.",
     "AUROC (harmful paid): 1 if every harmful site has a higher value than any other, 0 if lower.",
     "Harmful paid: what harmful sites get of the reward beyond equal shares, in percentage points.",
+)
+PERSON_NOTES = (
+    "Rank correlation: of released and exact values. Moved by noise: how far from what it would be "
+    "paid without noise, in percent of an equal share, on average.",
+    "VoG, variance query: the paper's proposal as it reads. Its epsilon hides one of the K "
+    "gradients of a sample; the whole sample is hidden at K / 4 times as much, about.",
+)
+GUARANTEE_NOTES = (
+    "A report of groups hides each of their samples too. Where the training hides samples, a "
+    "group's epsilon of training is that of all of its samples together.",
 )
 
 
@@ -77,14 +91,22 @@ def paid_sites(
     return found
 
 
-def federation_tables(sites: pd.DataFrame, found: pd.DataFrame) -> list[Table]:
-    """Sites, and how well each way to value them does.
+def federation_tables(
+    sites: pd.DataFrame, found: pd.DataFrame, promised: pd.DataFrame
+) -> list[Table]:
+    """Sites, how well each way to value them does, what persons are paid, and what is promised.
 
     Args:
         sites: as of `paid_sites`, with the columns scenario and seed.
         found: as of `gradval.federation.judgement.summary`.
+        promised: rows as of `gradval.federation.guarantees.guarantees`, with the column scenario.
     """
-    return [_sites_table(sites), _methods_table(found)]
+    return [
+        _sites_table(sites),
+        _methods_table(found[~found["rule"].isin(PERSONS)]),
+        _persons_table(found[found["rule"].isin(PERSONS)]),
+        _guarantees_table(promised),
+    ]
 
 
 def _sites_table(sites: pd.DataFrame) -> Table:
@@ -155,6 +177,63 @@ def _methods_table(found: pd.DataFrame) -> Table:
     return Table(
         "Do published values say what sites are worth?", columns, blocks, NOTES[2:], intro=intro
     )
+
+
+def _persons_table(found: pd.DataFrame) -> Table:
+    blocks = []
+    for scenario, group in found.groupby("scenario", sort=False):
+        rows = []
+        for key, one in group.groupby(["method", "rule", "epsilon"], sort=False):
+            method, rule, epsilon = cast("tuple[str, str, float]", key)
+            at = one.set_index("measure")
+            rows.append(
+                [
+                    method_label(method),
+                    rule,
+                    epsilon_label(epsilon),
+                    _interval(at, "agreement"),
+                    _interval(at, "auroc_harmful"),
+                    _interval(at, "paid_harmful", 100),
+                    _interval(at, "noise_moved", 100),
+                ]
+            )
+        blocks.append(Block(pd.DataFrame(rows), f"Scenario {scenario}"))
+    columns = [
+        Column("Score"),
+        Column("Unit"),
+        Column("Released at"),
+        Column("Rank correlation", "interval"),
+        Column("AUROC (harmful paid)", "interval"),
+        Column("Harmful paid", "interval"),
+        Column("Moved by noise (%)", "interval"),
+    ]
+    intro = "Every person releases its own score under local privacy, and is paid for it."
+    return Table("What persons would be paid", columns, blocks, PERSON_NOTES, intro=intro)
+
+
+def _guarantees_table(promised: pd.DataFrame) -> Table:
+    blocks = []
+    for scenario, group in promised.groupby("scenario", sort=False):
+        rows = [
+            [
+                "a sample" if hides == "sample" else f"a group of up to {one['members'].max()}",
+                *(f"{one[column].max():.3g}" for column in ("training", "report", "together")),
+                f"{one['delta'].max():g}",
+                str(one["trusts"].iloc[0]),
+            ]
+            for hides, one in group.groupby("hides", sort=False)
+        ]
+        blocks.append(Block(pd.DataFrame(rows), f"Scenario {scenario}"))
+    columns = [
+        Column("Hides"),
+        Column("ε of training", "number"),
+        Column("ε of the report", "number"),
+        Column("ε together", "number"),
+        Column("δ", "number"),
+        Column("Trusts"),
+    ]
+    intro = "The most over sites and seeds. Each site's ledger is in ledgers.json of its seed."
+    return Table("What sites are promised", columns, blocks, GUARANTEE_NOTES, intro=intro)
 
 
 def _spread(values: pd.Series) -> str:

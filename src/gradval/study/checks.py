@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gradval.data.class_names import OF_SOURCE
@@ -110,11 +111,13 @@ def _check_scores(study: Study) -> tuple[str, ...]:
     return tuple(choices)
 
 
-def _check_recipe(study: Study, setting: Setting) -> None:
+def _check_recipe(
+    study: Study, setting: Setting, own: Mapping[str, object] = MappingProxyType({})
+) -> None:
     where = f"training of {setting.model} on {setting.dataset}, {setting.privacy}"
     try:
         options = experiments.recipe(study, setting.dataset, setting.model, setting.privacy)
-        Recipe.from_config(options).check(
+        Recipe.from_config(options | dict(own)).check(
             private=is_private(setting.privacy), free_scores=study.scores.free
         )
     except ValueError as error:
@@ -169,8 +172,9 @@ def _check_federation(study: Study, scores: Iterable[str]) -> None:
             "federation.privacy: nonprivate makes nothing that could be published; use a level "
             "such as eps8"
         )
-    for privacy in (block.privacy, block.utility_privacy):
-        _check_recipe(study, Setting(block.dataset, block.model, privacy))
+    utility = block.utility_training.model_dump(exclude_none=True)
+    for privacy, own in ((block.privacy, {}), (block.utility_privacy, utility)):
+        _check_recipe(study, Setting(block.dataset, block.model, privacy), own)
 
 
 def _check_audit(study: Study) -> None:

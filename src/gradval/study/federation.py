@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from gradval.study.fields import (
+    BelowOne,
     Block,
     Count,
     Distinct,
@@ -67,6 +68,9 @@ class ReportBlock(Block):
         default="replace",
         description="replace: the number of samples is public; add_remove: it is secret",
     )
+    unit: Literal["sample", "group"] = Field(
+        default="sample", description="whose contribution is hidden: of a sample or of a patient"
+    )
     bins: Annotated[int, Field(ge=2, le=100), BeforeValidator(as_whole)] = Field(
         default=10, description="of histograms, between the bounds of `release.bounds`"
     )
@@ -80,14 +84,42 @@ class ReportBlock(Block):
     )
 
 
+class UtilityTraining(Block):
+    """Hyper-parameters of the models of coalitions; null: those of the model."""
+
+    epochs: Positive | None = Field(
+        default=None,
+        description="expected passes; every coalition trains a model, so few save much",
+    )
+    batch_size: Count | None = Field(
+        default=None, description="expected samples a step of all sites together"
+    )
+    learning_rate: Positive | None = Field(default=None, description="of SGD, at its height")
+    warmup: BelowOne | None = Field(
+        default=None, description="share of the steps over which the learning rate rises"
+    )
+
+
 class Federation(Block):
     """Sites that train together, publish, and are ranked and paid: `snakemake federation`."""
 
     dataset: Name = Field(description="a key of `datasets`")
     model: Name = Field(description="a key of `models`")
     privacy: Privacy = Field(default="eps8", description="of the shared model")
+    training: Literal["central", "sum", "average"] = Field(
+        default="central",
+        description="of the shared model: on all data in one place; by sums of clipped gradients, "
+        "one a site and step, which equals it; or by averages of weights that each site trains "
+        "under its own noise",
+    )
+    local_steps: Count = Field(
+        default=5, description="of average: that a site takes between two averages"
+    )
     utility_privacy: Privacy = Field(
         default="nonprivate", description="of the models whose test accuracy sites are valued by"
+    )
+    utility_training: UtilityTraining = Field(
+        default=UtilityTraining(), description="what those models do otherwise"
     )
     seeds: Distinct[Seed] = Field(
         default=[0, 1], min_length=1, description="of partition, planting and weights"
@@ -96,6 +128,11 @@ class Federation(Block):
         default=["loss", "grad_norm", "vog", "plis"], min_length=1, description="that are published"
     )
     report: ReportBlock = Field(default=ReportBlock(), description="what sites publish")
+    gradient_bound: Positive | None = Field(
+        default=None,
+        description="to which the gradients of pixels are clipped for the variance query of VoG "
+        "that the paper proposes, public; null: it is not asked",
+    )
     epsilons: Distinct[Positive] = Field(
         default=[0.1, 0.3, 1, 4, 16],
         min_length=1,

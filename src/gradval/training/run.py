@@ -225,3 +225,32 @@ def _write_observed(observer: Observer, train: Split, path: Path) -> None:
         table[name] = values.numpy()
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)
+
+
+def write_result(
+    result: TrainingResult,
+    store: Store,
+    model: torch.nn.Module,
+    model_options: Mapping[str, Any],
+    phase: PhasePlan,
+    recipe: Recipe,
+    files: RunFiles,
+) -> None:
+    """Write the files of a run that was trained elsewhere, but its events.
+
+    Args:
+        result: of it.
+        store: the data set that it was trained on.
+        model: of the architecture that was trained.
+        model_options, phase, recipe, files: as in `train_run`.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    sizes = {
+        "parameters": parameter_count(model),
+        "width": model_options.get("width"),
+        "image_size": store.train.images.shape[-1],
+        "test_samples": len(store.test),
+    }
+    _write(result, phase, recipe, files, sizes)

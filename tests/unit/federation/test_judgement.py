@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradval.federation.judgement import COMBINED, JudgementOptions, judge, summary
+from gradval.federation.judgement import COMBINED, EVERY, JudgementOptions, judge, summary
 
 OPTIONS = JudgementOptions({"loss": (0.0, 4.0)}, epsilons=[0.1, 16.0], draws=5)
 LEVELS = (0.2, 0.4, 0.6, 3.5)
@@ -61,3 +61,14 @@ def test_a_summary_is_over_seeds(judged):
     row = table[at & (table["measure"] == "kendall_accuracy")].iloc[0]
     assert row["mean"] == row["low"] == row["high"] == -1 and row["seeds"] == 2
     assert not table["mean"].isna().any()
+
+
+def test_several_scenarios_are_summarised_together(judged):
+    other = judged.assign(scenario="t", seed=0, kendall_accuracy=1.0)
+    table = summary(pd.concat([judged.assign(scenario="s", seed=0), other]))
+    at = (table["scenario"] == EVERY) & (table["method"] == "loss") & (table["rule"] == "mean")
+    row = table[at & (table["epsilon"] == np.inf) & (table["measure"] == "kendall_accuracy")].iloc[
+        0
+    ]
+    assert row["mean"] == 0 and row["seeds"] == 2
+    assert EVERY not in set(summary(judged.assign(scenario="s", seed=0))["scenario"])

@@ -86,9 +86,9 @@ def test_what_cannot_be_composed_is_refused():
     plain = PlainTraining(phase="full", samples=300, sampling_rate=0.1, steps=20)
     with pytest.raises(ValueError, match="from a private run only"):
         report_events(Events(events=(plain,)), OPTIONS, 50)
-    grouped = ReportOptions(OPTIONS.bounds, unit="group")
+    grouped = Events(events=(TRAINING.model_copy(update={"unit": "group"}),))
     with pytest.raises(ValueError, match="does not compose"):
-        report_events(Events(events=(TRAINING,)), grouped, 50)
+        report_events(grouped, OPTIONS, 50)
     secret = ReportOptions(OPTIONS.bounds, ["mean"], relation="add_remove")
     once = report_events(Events(events=(TRAINING,)), secret, 50)
     with pytest.raises(ValueError, match="no neighbouring relation is common"):

@@ -26,10 +26,15 @@ FOUND = pd.DataFrame(
     [
         {"scenario": "s", "method": method, "rule": rule, "epsilon": epsilon, "measure": measure,
          "mean": mean, "low": mean - 0.1, "high": mean + 0.1, "seeds": 2}
-        for method, rule in (("vog", "mean"), (COMBINED, "mean"), ("size", "baseline"))
+        for method, rule in (("vog", "mean"), (COMBINED, "mean"), ("size", "baseline"),
+                             ("vog_query", "person"))
         for epsilon in ((0.1, np.inf) if rule == "mean" else (np.inf,))
         for measure, mean in (("kendall_accuracy", -0.5), ("paid_harmful", 0.25))
     ]
+)  # fmt: skip
+PROMISED = pd.DataFrame(
+    {"scenario": "s", "hides": ["sample", "group"], "members": [1, 3], "training": [2.0, 9.0],
+     "report": 1.0, "together": [3.0, 10.0], "delta": 1e-5, "trusts": "nobody but itself"}
 )  # fmt: skip
 
 
@@ -44,9 +49,11 @@ def test_sites_are_paid_by_what_they_published_above_the_floor(paid):
 
 
 def test_tables_say_what_sites_are_worth_and_how_values_do(paid):
-    text = markdown_text("t", federation_tables(paid, FOUND))
+    text = markdown_text("t", federation_tables(paid, FOUND, PROMISED))
     assert "| site 1 | wrong labels | 30 | -5.0 | -10.0 | 75.0 |" in text
     assert "| VoG | mean | no noise | -0.50 [-0.60, -0.40] |" in text
+    assert "| VoG, variance query | person | no noise | – | – | 25.0 [15.0, 35.0] |" in text
+    assert "| a group of up to 3 | 9 | 1 | 10 | 1e-05 | nobody but itself |" in text
     assert "25.0 [15.0, 35.0]" in text and "| Size | baseline | | -0.50" in text
 
 

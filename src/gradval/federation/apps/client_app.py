@@ -1,4 +1,4 @@
-"""A site as a Flower client: its data stay in its folder, noisy sums leave."""
+"""A site as a Flower client: its data stay in its folder, noisy sums or weights leave."""
 
 from pathlib import Path
 from typing import Any
@@ -8,32 +8,51 @@ from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from gradval.data.images import NormalisedImages
-from gradval.federation.apps.records import plan_from, site_folder
+from gradval.federation.accounts import executed_events
 from gradval.federation.rounds import Journal, SiteWorker, site_key
 from gradval.federation.site_store import read_site
 from gradval.models.architectures import build_model
+from gradval.privacy.events import write_events
 
 app = ClientApp()
 
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """One round: weights and plan in, noisy sums of clipped gradients out."""
+    """One round: weights in, noisy sums of clipped gradients or weights out.
+
+    The site keeps account of what it was asked for in its own `events.json`.
+
+    Raises:
+        ValueError: the job is not the one that this site agreed to, or as `SiteWorker.answer`.
+    """
     torch.set_num_threads(1)
     config: Any = message.content["config"]
     folder = site_folder(context)
     site = read_site(folder)
-    model = build_model(**site.model)
+    if config["job"] != site.job.digest:
+        raise ValueError(f"the job that was asked for is not the one of {folder / 'job.json'}")
+    journal = Journal(folder / "rounds.jsonl")
     worker = SiteWorker(
-        model,
+        build_model(**site.job.model),
         NormalisedImages(site.images, site.mean, site.std),
         torch.from_numpy(site.labels),
-        key=site_key(Path(folder, "key")),
-        journal=Journal(Path(folder, "rounds.jsonl")),
+        site.job,
+        key=site_key(folder / "key"),
+        journal=journal,
     )
     arrays: Any = message.content["arrays"]
     number = int(config["round"])
-    answer = worker.answer(number, arrays.to_numpy_ndarrays(), plan_from(config))
+    answer = worker.answer(number, arrays.to_numpy_ndarrays())
+    executed = executed_events(site.job, journal.rounds, samples=len(site.labels), secret=True)
+    write_events(folder / "events.json", executed)
     metrics = MetricRecord({"site": int(context.node_config["partition-id"]), "round": number})
-    content = RecordDict({"sums": ArrayRecord(answer.sums), "metrics": metrics})
+    content = RecordDict({"answer": ArrayRecord(answer), "metrics": metrics})
     return Message(content, reply_to=message)
+
+
+def site_folder(context: Any) -> Path:
+    """The folder of a node: its own setting `data`, or the one of its number below `sites`."""
+    if folder := context.node_config.get("data"):
+        return Path(str(folder))
+    return Path(str(context.run_config["sites"]), f"site{context.node_config['partition-id']}")

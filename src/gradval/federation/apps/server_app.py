@@ -1,21 +1,29 @@
-"""The server of federated training by sums: a round loop that survives whatever sites do."""
+"""The server of federated training: a round loop that survives whatever sites do."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 from torch import nn
 
-from gradval.federation.apps.records import plan_from, plan_record
-from gradval.federation.rounds import Arrays, SumPlan, problem_of, weights_of
+from gradval.data.images import NormalisedImages
+from gradval.federation.accounts import executed_events
+from gradval.federation.coordinator import Coordinator
+from gradval.federation.plans import Job, read_job
+from gradval.federation.rounds import Arrays, problem_of
+from gradval.federation.site_store import read_site
+from gradval.federation.training import run_rounds
 from gradval.models.architectures import build_model
-from gradval.runtime.files import read_json, write_json
-from gradval.training.checkpoints import save_weights
-from gradval.training.optimizers import SGD
+from gradval.privacy.events import write_events
+from gradval.runtime.files import atomic_path, write_json
+from gradval.training.checkpoints import save_checkpoints, save_weights
+from gradval.training.evaluation import evaluate
+from gradval.training.resume import RESUME_FILE, ResumeFiles, remove_state
 
 app = ServerApp()
 POLL_SECONDS = 0.02
@@ -23,50 +31,63 @@ POLL_SECONDS = 0.02
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Train; the run's config names the file with the job (`job`) and the folder to write (`out`).
+    """Train; the run's config names the file of the job (`job`) and the folder to write (`out`).
 
-    The job is JSON: `model` (arguments of `build_model`), `plan` (a `SumPlan`), `learning_rate`,
-    `momentum` and `timeout` (seconds that a round waits).
+    `test` may name a folder as of `write_site` with public images, by which checkpoints are
+    measured. A run that was killed goes on where it stopped if it is started again with the same
+    folder and the same sites, which answer a round once more if the weights are the same.
+
+    Writes weights, checkpoints, events, metrics (a row a checkpoint) and `rounds.json` (who
+    answered).
     """
     torch.set_num_threads(1)
-    job = read_json(str(context.run_config["job"]))
+    job = read_job(Path(str(context.run_config["job"])))
     out = Path(str(context.run_config["out"]))
-    model, plan = build_model(**job["model"]), plan_from(job["plan"])
-    optimizer = SGD(model.parameters(), lr=job["learning_rate"], momentum=job["momentum"])
-    wait_for_nodes(grid, plan.least, job["timeout"])
-    log = []
-    for number in range(1, plan.steps + 1):
-        weights = weights_of(model)
-        answers, problems = ask(grid, number, weights, plan, job["timeout"])
-        stepped = len(answers) >= plan.least
-        if stepped:
-            step(model, optimizer, [answers[site] for site in sorted(answers)], plan)
-        log.append({"round": number, "sites": sorted(answers), "problems": problems,
-                    "step": stepped})  # fmt: skip
-    save_weights(model.state_dict(), out / "weights.safetensors")
+    out.mkdir(parents=True, exist_ok=True)
+    coordinator = Coordinator(build_model(**job.model), job)
+    wait_for_nodes(grid, job.plan.least, job.timeout)
+    progress = run_rounds(
+        coordinator,
+        lambda number, weights: ask(grid, number, weights, job),
+        ResumeFiles(out / RESUME_FILE, job.digest),
+        _measure(str(context.run_config.get("test", ""))),
+        save_every=0,
+    )
+    save_weights(coordinator.checkpoints[-1], out / "weights.safetensors")
+    save_checkpoints(coordinator.checkpoints, out / "checkpoints.safetensors")
+    # One file each as well, which is what `gradval score` takes from anybody.
+    for number, weights in enumerate(coordinator.checkpoints):
+        save_weights(weights, out / f"checkpoints/{number:03d}.safetensors")
     # Every round that was asked for counts, whether it made a step or not.
-    write_json(out / "rounds.json", {"steps": plan.steps, "rounds": log})
+    write_events(out / "events.json", executed_events(job, coordinator.number, secret=True))
+    with atomic_path(out / "metrics.csv") as temporary:
+        pd.DataFrame(progress.metrics).to_csv(temporary, index=False)
+    write_json(out / "rounds.json", {"rounds": progress.rounds})
+    remove_state(out / RESUME_FILE)
 
 
-def step(model: nn.Module, optimizer: SGD, answers: list[Arrays], plan: SumPlan) -> None:
-    """Add up the sites' sums in their order, divide by the fixed denominator, take the step."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    for parameter, arrays in zip(parameters, zip(*answers, strict=True), strict=True):
-        total = torch.from_numpy(np.sum(arrays, axis=0, dtype=np.float32))
-        parameter.grad = total.to(parameter.device) / plan.batch_size
-    optimizer.step()
-    optimizer.zero_grad()
+def _measure(folder: str) -> Any:
+    """Loss and accuracy on the public images of a folder; nothing without one."""
+    if not folder:
+        return lambda model: {}
+    test = read_site(Path(folder))
+    images = NormalisedImages(test.images, test.mean, test.std)
+    labels = torch.from_numpy(test.labels)
+
+    def measure(model: nn.Module) -> Mapping[str, float]:
+        found = evaluate(model, images, labels)
+        return {"test_loss": found.loss, "test_accuracy": found.accuracy}
+
+    return measure
 
 
-def ask(
-    grid: Grid, number: int, weights: Arrays, plan: SumPlan, timeout: float
-) -> tuple[dict[int, Arrays], list[str]]:
-    """Ask every node for its sums.
+def ask(grid: Grid, number: int, weights: Arrays, job: Job) -> tuple[dict[int, Arrays], list[str]]:
+    """Ask every node for its sums or weights.
 
     Returns:
-        Site -> sums of those who answered in time and well, and what was wrong with the others.
+        Site -> answer of those who answered in time and well, and what was wrong with the others.
     """
-    config = ConfigRecord({"round": number, **plan_record(plan)})
+    config, timeout = ConfigRecord({"round": number, "job": job.digest}), job.timeout
     messages = [
         Message(
             RecordDict({"arrays": ArrayRecord(weights), "config": config}),
@@ -86,16 +107,26 @@ def ask(
             problems.append("no answer")
         elif reply.has_error():
             problems.append(f"error {reply.error.code}: {str(reply.error.reason)[:80]}")
-        elif found := _problem(reply, weights):
-            problems.append(found)
         else:
-            content: Any = reply.content
-            site = int(content["metrics"]["site"])
-            if site in answers:
-                problems.append(f"site {site} answered twice")
+            try:
+                site, arrays = _read(reply, job)
+            except (KeyError, ValueError, TypeError) as error:
+                problems.append(f"not an answer: {type(error).__name__}")
+                continue
+            found = "answered twice" if site in answers else problem_of(arrays, weights)
+            if found:
+                problems.append(f"site {site}: {found}")
             else:
-                answers[site] = content["sums"].to_numpy_ndarrays()
+                answers[site] = arrays
     return answers, problems
+
+
+def _read(reply: Message, job: Job) -> tuple[int, Arrays]:
+    content: Any = reply.content
+    site = int(content["metrics"]["site"])
+    if not 0 <= site < job.plan.sites:
+        raise ValueError(f"site {site}")
+    return site, content["answer"].to_numpy_ndarrays()
 
 
 def gather(grid: Grid, messages: list[Message], timeout: float) -> dict[str, Message]:
@@ -123,11 +154,3 @@ def wait_for_nodes(grid: Grid, least: int, timeout: float) -> None:
         if time.monotonic() > end:
             raise ValueError(f"fewer than {least} sites came within {max(timeout, 60):g} s")
         time.sleep(0.2)
-
-
-def _problem(reply: Message, weights: Arrays) -> str:
-    content: Any = reply.content
-    try:
-        return problem_of(content["sums"].to_numpy_ndarrays(), weights)
-    except (KeyError, ValueError, TypeError) as error:
-        return f"not an answer: {type(error).__name__}"
