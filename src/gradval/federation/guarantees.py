@@ -33,7 +33,8 @@ NOTES: Mapping[str, str] = {
     "average": "Epsilon holds against everybody who sees what the site sends, the server too: each "
     "site adds all of the noise itself.",
 }
-# Coarser than for the claims of ledgers: groups have large losses. It only rounds epsilon up.
+# Coarser than for the claims of ledgers, and the coarser the larger a group, as then losses are
+# large. It only rounds epsilon up.
 _INTERVAL = 1e-3
 
 
@@ -61,7 +62,7 @@ def _group_epsilon(training: SampledGaussian, members: int, delta: float) -> flo
         training.noise_multiplier, drawn.tolist(), (weights / weights.sum()).tolist()
     )
     accountant = PLDAccountant(
-        NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=_INTERVAL
+        NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=_INTERVAL * members
     )
     accountant.compose(SelfComposedDpEvent(step, training.steps))
     return float(accountant.get_epsilon(delta))
