@@ -12,9 +12,6 @@ from gradval.report.tables import write_tables
 from gradval.runtime.files import write_text
 from gradval.runtime.jobs import job
 
-# Persons are many, so that few draws of each say what noise does.
-PERSON_DRAWS = 3
-
 with job(snakemake.log[0]):
     files, params, output = snakemake.input, snakemake.params, snakemake.output
     bounds = {score: tuple(ends) for score, ends in params.options["bounds"].items()}
@@ -34,7 +31,8 @@ with job(snakemake.log[0]):
         }
         judged.append(judge(sites, truth, scores, options, key["seed"]).assign(**key))
         worth = dict(zip(sites["site"], sites["worth"], strict=True))
-        persons = judge_persons(table, worth, bounds, params.epsilons, PERSON_DRAWS, query)
+        grouped = params.options["unit"] == "group"
+        persons = judge_persons(table, worth, bounds, params.epsilons, groups=grouped, query=query)
         judged.append(persons.assign(**key))
         promised.append(pd.read_csv(files.guarantees[i]).assign(**key))
         every_site.append(

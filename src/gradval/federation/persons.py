@@ -27,7 +27,9 @@ def judge_persons(
     worth: Mapping[int, str],
     bounds: Mapping[str, tuple[float, float]],
     epsilons: Sequence[float],
-    draws: int,
+    *,
+    draws: int = 1,
+    groups: bool = False,
     query: VarianceQuery | None = None,
 ) -> pd.DataFrame:
     """Judge what persons are paid for each score, at each epsilon and without noise.
@@ -37,11 +39,12 @@ def judge_persons(
         worth: of each site, see `gradval.federation.sites.KINDS`.
         bounds: score -> public bounds.
         epsilons: pure, of what a person releases.
-        draws: of every release.
+        draws: of every release; persons are many, so that one says what noise does.
+        groups: whether groups are judged as well.
         query: for the paper's variance query; its epsilon is not used, those of `epsilons` are.
 
     Returns:
-        One row for each method, rule (`person`, and `patient` if there are groups) and epsilon,
+        One row for each method, rule (`person`, and `patient` for groups) and epsilon,
         means over draws: agreement (rank correlation of released and exact values), auroc_harmful
         (whether persons of harmful sites release higher values), paid_harmful (their part of the
         reward over that of equal shares), noise_moved (by which part of an equal share noise moves
@@ -57,7 +60,7 @@ def judge_persons(
         sites = _of_units(table["site"].to_numpy(), groups, unit)
         harmful = np.array([worth[site] == "harmful" for site in sites])
         for score, limits in bounds.items():
-            values = unit_values(table[score].to_numpy(), groups, unit, limits)
+            values = unit_values(table[score].to_numpy(), named, unit, limits)
             for epsilon in (*epsilons, np.inf):
                 drawn = _releases(values, limits, epsilon, draws)
                 rows.append(_row(score, rule, epsilon, values, drawn, harmful, limits[0]))

@@ -55,7 +55,7 @@ def test_a_sample_that_leaves_a_group_changes_its_value_but_not_the_count():
 # --- Persons --------------------------------------------------------------------------------------
 
 
-def persons(draws=3, query=None):
+def persons(**others):
     rng = np.random.default_rng(0)
     site = np.repeat([0, 1], 400)
     loss = np.where(site == 1, rng.uniform(2, 3, 800), rng.uniform(0, 1, 800))
@@ -64,11 +64,13 @@ def persons(draws=3, query=None):
          CLIPPED_VOG: loss / 100}
     )  # fmt: skip
     worth = {0: "ordinary", 1: "harmful"}
-    return judge_persons(table, worth, {"loss": (0.0, 3.0)}, [0.1, 10.0], draws, query)
+    return judge_persons(table, worth, {"loss": (0.0, 3.0)}, [0.1, 10.0], **others)
 
 
 def test_a_persons_pay_follows_what_it_releases():
-    found = persons(query=VarianceQuery(0.2, 5, 1.0)).set_index(["method", "rule", "epsilon"])
+    found = persons(query=VarianceQuery(0.2, 5, 1.0), draws=3, groups=True)
+    assert set(persons()["rule"]) == {"person"}
+    found = found.set_index(["method", "rule", "epsilon"])
     exact = found.loc[("loss", "person", np.inf)]
     assert exact["agreement"] == pytest.approx(1) and exact["noise_moved"] == 0
     # 2.5 of 3 for half of the persons.
