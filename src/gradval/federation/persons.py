@@ -51,11 +51,9 @@ def judge_persons(
         what a person is paid). The query is for samples, epsilon being that of one gradient.
     """
     rows = []
+    named = [f"{site}/{name}" for site, name in zip(table["site"], table["group"], strict=True)]
     for unit, rule in RULES.items():
-        groups = [
-            f"{site}/{name}" for site, name in zip(table["site"], table["group"], strict=True)
-        ]
-        if unit == "group" and len(set(groups)) == len(groups):
+        if unit == "group" and not groups:
             continue
         sites = _of_units(table["site"].to_numpy(), groups, unit)
         harmful = np.array([worth[site] == "harmful" for site in sites])
