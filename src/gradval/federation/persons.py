@@ -55,7 +55,7 @@ def judge_persons(
     for unit, rule in RULES.items():
         if unit == "group" and not groups:
             continue
-        sites = _of_units(table["site"].to_numpy(), groups, unit)
+        sites = _of_units(table["site"].to_numpy(), named, unit)
         harmful = np.array([worth[site] == "harmful" for site in sites])
         for score, limits in bounds.items():
             values = unit_values(table[score].to_numpy(), named, unit, limits)
@@ -64,11 +64,11 @@ def judge_persons(
                 rows.append(_row(score, rule, epsilon, values, drawn, harmful, limits[0]))
         if query is not None and unit == "sample":
             values = table[CLIPPED_VOG].to_numpy(np.float64)
-            for epsilon in (*epsilons, np.inf):
-                asked = VarianceQuery(query.bound, query.checkpoints, min(epsilon, 1e9))
+            rows.append(_row("vog_query", rule, np.inf, values, [values], harmful, 0.0))
+            for epsilon in epsilons:
+                asked = VarianceQuery(query.bound, query.checkpoints, epsilon)
                 drawn = [asked.draw(values) for _ in range(draws)]
-                exact = [values] if np.isinf(epsilon) else drawn
-                rows.append(_row("vog_query", rule, epsilon, values, exact, harmful, 0.0))
+                rows.append(_row("vog_query", rule, epsilon, values, drawn, harmful, 0.0))
     return pd.DataFrame(rows)
 
 
