@@ -41,22 +41,23 @@ def plot_value_agreement(found: pd.DataFrame, *, title: str = "", note: str = ""
     colours = score_colours(methods)
     figure = new_figure(3.6 * len(scenarios), title or "What published scores say of sites", note)
     grid = figure.subplots(len(scenarios), len(PANELS), squeeze=False)
-    seaborn = load_seaborn()
     for row, scenario in zip(grid, scenarios, strict=True):
         for axes, (measure, label) in zip(row, PANELS.items(), strict=True):
             part = shown[(shown["scenario"] == scenario) & (shown["measure"] == measure)]
             axes.axhline(CHANCE[measure], color="#8C8C8C", linewidth=1)
             if part.empty:
                 continue
-            seaborn.lineplot(
-                part, x="place", y="mean", hue="method", hue_order=methods, palette=colours,
-                marker="o", errorbar=None, legend=False, ax=axes,
-            )  # fmt: skip
             # Side by side, so that none hides another.
-            for offset, (method, line) in enumerate(part.groupby("method")):
+            for number, method in enumerate(methods):
+                line = part[part["method"] == method].sort_values("place")
+                place = line["place"] + 0.08 * (number - (len(methods) - 1) / 2)
                 spread = np.array([line["mean"] - line["low"], line["high"] - line["mean"]])
-                axes.errorbar(line["place"] + 0.07 * offset, line["mean"], np.nan_to_num(spread),
-                              color=colours[method], linestyle="", linewidth=1)  # fmt: skip
+                _, _, bars = axes.errorbar(
+                    place, line["mean"], np.nan_to_num(spread), fmt="o-", markersize=5,
+                    color=colours[method], elinewidth=1,
+                )  # fmt: skip
+                for bar in bars:
+                    bar.set_alpha(0.5)
             names = ["∞" if np.isinf(level) else f"{level:g}" for level in levels]
             axes.set_xticks(range(len(levels)), names)
             axes.set(xlabel="ε of the statistic, ∞: no noise", ylabel=label, title=scenario)
