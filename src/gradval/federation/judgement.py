@@ -68,7 +68,7 @@ def judge(
         samples), `baseline` and `distance` (between distributions). Columns beside them:
         kendall_accuracy and kendall_loss (agreement with Shapley values), auroc_harmful (whether
         harmful sites have higher values), paid_harmful and paid_redundant (their part of the reward
-        over that of a split in equal parts, 0 where there are none), noise_moved (by how much of
+        over that of a split in equal parts, NaN where there are none), noise_moved (by how much of
         the reward noise moves a site's share on average), auroc_planted (of `distance`: whether
         planted sites are further from the others).
     """
@@ -208,14 +208,18 @@ def _row(
                 "kendall_accuracy": kendall(values, truth["shapley_accuracy"]),
                 "kendall_loss": kendall(values, truth["shapley_loss"]),
                 "auroc_harmful": auroc(values, worth["harmful"]),
-                "paid_harmful": float((paid - fair)[worth["harmful"]].sum()),
-                "paid_redundant": float((paid - fair)[worth["redundant"]].sum()),
+                "paid_harmful": _sum_of(paid - fair, worth["harmful"]),
+                "paid_redundant": _sum_of(paid - fair, worth["redundant"]),
                 "noise_moved": float(np.abs(paid - without_noise).mean()),
             }
         )
     means = pd.DataFrame(measured).mean()
     named = {measure: float(means[measure]) for measure in MEASURES}
     return {"method": method, "rule": rule, "epsilon": epsilon, **named, "auroc_planted": np.nan}
+
+
+def _sum_of(values: Numbers, among: NDArray[np.bool_]) -> float:
+    return float(values[among].sum()) if among.any() else float("nan")
 
 
 def _distance_row(

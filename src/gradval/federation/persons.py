@@ -103,7 +103,9 @@ def _row(
             pd.Series(values).corr(pd.Series(exact), method="spearman")
         ),
         "auroc_harmful": lambda values, _: auroc(values, harmful),
-        "paid_harmful": lambda _, paid: float(paid[harmful].sum() - harmful.mean()),
+        "paid_harmful": lambda _, paid: (
+            float(paid[harmful].sum() - harmful.mean()) if harmful.any() else float("nan")
+        ),
         "noise_moved": lambda _, paid: float(np.abs(paid - without_noise).mean() * len(paid)),
     }
     found = {

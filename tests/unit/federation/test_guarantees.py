@@ -81,6 +81,6 @@ def test_a_persons_pay_follows_what_it_releases():
     assert noisy["noise_moved"] > 2 * quiet["noise_moved"] > 0
     assert abs(noisy["paid_harmful"]) < 0.1  # at a small epsilon everybody gets the same
     patient = found.loc[("loss", "patient", 10.0)]
-    assert patient["auroc_harmful"] > quiet["auroc_harmful"]
+    assert patient["agreement"] > 0.8 and patient["auroc_harmful"] > 0.95
     assert ("vog_query", "patient", 0.1) not in found.index
     assert found.loc[("vog_query", "person", np.inf), "auroc_harmful"] == 1

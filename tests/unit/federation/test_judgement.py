@@ -43,6 +43,7 @@ def test_without_noise_the_order_is_exact(judged):
     row = of(judged, "loss", "mean", np.inf)
     assert row["kendall_accuracy"] == -1 and row["auroc_harmful"] == 1 and row["noise_moved"] == 0
     assert row["paid_harmful"] == pytest.approx(3.5 / 4.7 - 0.25, abs=0.02)
+    assert np.isnan(row["paid_redundant"])  # there are none
     assert of(judged, "own_loss", "baseline", np.inf)["kendall_loss"] == 1
     assert of(judged, COMBINED, "mean", np.inf)["kendall_accuracy"] == -1
     assert of(judged, "loss", "distance", np.inf)["auroc_planted"] == 1

@@ -44,9 +44,10 @@ def plot_value_agreement(found: pd.DataFrame, *, title: str = "", note: str = ""
     for row, scenario in zip(grid, scenarios, strict=True):
         for axes, (measure, label) in zip(row, PANELS.items(), strict=True):
             part = shown[(shown["scenario"] == scenario) & (shown["measure"] == measure)]
-            axes.axhline(CHANCE[measure], color="#8C8C8C", linewidth=1)
-            if part.empty:
+            if part.empty:  # nothing was planted there
+                axes.set_axis_off()
                 continue
+            axes.axhline(CHANCE[measure], color="#8C8C8C", linewidth=1)
             # Side by side, so that none hides another.
             for number, method in enumerate(methods):
                 line = part[part["method"] == method].sort_values("place")
