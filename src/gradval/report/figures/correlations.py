@@ -48,14 +48,15 @@ def plot_correlations(found: pd.DataFrame, *, title: str = "", note: str = "") -
 def _draw_matrix(axes: Axes, matrix: pd.DataFrame, scores: list[str]) -> None:
     """The lower triangle, whose diagonal says something of its own and is framed."""
     shown = matrix.reindex(index=scores, columns=scores)
-    labels = shown.map(lambda value: "" if math.isnan(value) else f"{value:.2f}")
+    labels = shown.map(lambda value: "" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}")
     load_seaborn().heatmap(
         shown, mask=np.triu(np.ones(shown.shape, dtype=bool), 1) | shown.isna(), annot=labels,
         fmt="", annot_kws={"fontsize": 8}, cmap="RdBu_r", vmin=-1, vmax=1, square=False,
         linewidths=0.5, cbar=False, ax=axes,
     )  # fmt: skip
     for place in range(len(scores)):
-        axes.add_patch(Rectangle((place, place), 1, 1, fill=False, edgecolor="black", lw=1.2))
+        frame = Rectangle((place, place), 1, 1, fill=False, edgecolor="black", lw=1.2)
+        axes.add_patch(frame).set_clip_on(False)
     names = [score_label(score) for score in scores]
     axes.set_xticklabels(names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticklabels(names, rotation=0)

@@ -13,6 +13,7 @@ from gradval.report.figures.style import load_seaborn, note_height
 from gradval.report.figures.summary import interval_of_mean
 from gradval.study.names import dataset_label, model_label, privacy_label, privacy_order
 
+STRIPE = "#F4F4F4"
 DODGE = 0.5  # between the first and last dot of a row, whose distance is 1
 LEGEND_HEIGHT = 0.35
 
@@ -38,11 +39,13 @@ def draw_dots(
         hue: column that tells dots of one row apart.
         palette: value of hue -> colour, in the order of the dots.
     """
+    for place in range(1, len(order), 2):  # so that the dots of a row belong together
+        axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=-1)
     load_seaborn().pointplot(
         rows.dropna(subset=[x]), x=x, y=y, hue=hue, order=list(order), hue_order=list(palette),
         palette=dict(palette), dodge=DODGE if len(palette) > 1 else False,
         errorbar=interval_of_mean, linestyle="none", markers=list(MARKERS[: len(palette)]),
-        markersize=6, err_kws={"linewidth": 1.5}, legend=False, orient="h", ax=axes,
+        markersize=5.5, err_kws={"linewidth": 1.5}, legend=False, orient="h", ax=axes,
     )  # fmt: skip
     axes.set(xlabel="", ylabel="", ylim=(len(order) - 0.5, -0.5))
     axes.grid(axis="x")

@@ -13,7 +13,13 @@ from gradval.report.figures.dots import (
     setting_label,
 )
 from gradval.report.figures.style import check_columns, load_seaborn, new_figure, style
-from gradval.study.names import privacy_label, privacy_order, score_label, score_order
+from gradval.study.names import (
+    IMAGE_SCORES,
+    privacy_label,
+    privacy_order,
+    score_label,
+    score_order,
+)
 
 COLUMNS = ("dataset", "model", "privacy", "score", "quantity", "seed", "value")
 TERMS = {
@@ -40,8 +46,9 @@ def plot_explained(by_seed: pd.DataFrame, *, title: str = "", note: str = "") ->
     """
     check_columns(by_seed, COLUMNS, "the table")
     rows = by_seed[by_seed["quantity"].isin([*TERMS, REPEATABLE])]
+    rows = rows[~rows["score"].isin(IMAGE_SCORES)]  # they explain themselves
+    scores = [score_label(name) for name in score_order(rows["score"])]
     rows = rows.assign(percent=100 * rows["value"], score=rows["score"].map(score_label))
-    scores = [score_label(name) for name in score_order(by_seed["score"])]
     levels = privacy_order(rows["privacy"])
     settings = list(rows.groupby(["dataset", "model"], sort=False))
     height = (0.9 + 0.36 * len(scores)) * len(settings)

@@ -19,6 +19,7 @@ COLUMNS = (
     *("seed", "chance", "value"),
 )
 KIND_LABELS = {"wrong_labels": "wrong labels", "duplicates": "duplicates"}
+END_LABELS = {"largest": "highest scores", "smallest": "lowest scores"}
 STATISTIC_LABELS = {
     "auroc": "AUROC (0.5 by chance)",
     "precision": "share of planted samples among\nas many as were planted",
@@ -53,7 +54,7 @@ def plot_planted(by_seed: pd.DataFrame, *, title: str = "", note: str = "") -> F
             axes.axvline(shown["chance"].mean(), color="black", linewidth=1, zorder=0)
             draw_dots(axes, shown, x="value", y="score", order=scores, hue="level", palette=palette)
             axes.set(xlim=(-0.02, 1.02), xlabel=label)
-            end = part["end"].iloc[0]
+            end = END_LABELS[part["end"].iloc[0]]
             axes.set_title(f"{KIND_LABELS[kind]} among the {end}\n{setting_label(setting)}")
     draw_legend(figure, dot_handles(palette), note)
     return figure

@@ -15,7 +15,7 @@ from gradval.report.figures.dots import (
     setting_label,
 )
 from gradval.report.figures.style import check_columns, load_seaborn, new_figure, style
-from gradval.study.names import privacy_label, score_label, score_order
+from gradval.study.names import IMAGE_SCORES, privacy_label, score_label, score_order
 
 COLUMNS = ("dataset", "model", "privacy", "score", "scale", "runs_needed")
 SEEN = "ranks"
@@ -37,10 +37,12 @@ def plot_reliability(
         ValueError: a column is missing.
     """
     check_columns(summary, COLUMNS, "the table")
-    scores = [score_label(name) for name in score_order(summary["score"])]
+    # Scores of images alone are the same in every run.
+    shown = [name for name in score_order(summary["score"]) if name not in IMAGE_SCORES]
+    scores = [score_label(name) for name in shown]
     palette = level_palette(sorted(set(summary["privacy"])))
     tables = [
-        table[table["scale"] == SEEN].assign(
+        table[(table["scale"] == SEEN) & table["score"].isin(shown)].assign(
             level=table["privacy"].map(privacy_label), score=table["score"].map(score_label)
         )
         for table in (by_seed, summary)

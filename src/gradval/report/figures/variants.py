@@ -23,15 +23,16 @@ STATISTICS = {
     "overlap": ("overlap of the highest", (-0.03, 1.03)),
     "largest class": ("share of the most\nfrequent class", (-0.03, 1.03)),
 }
+ALONE = "in one run"
 PALETTE = {
     "with the usual one": "#0072B2",
     "between seeds": "#E69F00",
-    "in one run": "#000000",
+    ALONE: "#000000",
 }
 QUANTITY_LABELS = {
     "with the usual one": "with the usual variant in the same run",
     "between seeds": "with itself under other initial weights",
-    "in one run": "of the highest in one run",
+    ALONE: "of the highest in one run",
 }
 VARIANT_LABELS = {"minmax": "min-max a class", "raw": "raw", "zscore": "z-score a class"}
 
@@ -76,6 +77,9 @@ def plot_variants(by_seed: pd.DataFrame, *, title: str = "", note: str = "") -> 
             low = min(limits[0], float(shown["value"].min()) - 0.03)
             axes.set(xlim=(low, limits[1]), xlabel=label)
             axes.set_title(f"{privacy_label(level)}\n{setting_label(key)}", fontsize=11)
+    # In the panels of one run its dots are the first and only ones.
     used = [name for name in PALETTE if (rows["quantity"] == name).any()]
-    draw_legend(figure, dot_handles({QUANTITY_LABELS[q]: PALETTE[q] for q in used}), note)
+    pairs = {QUANTITY_LABELS[name]: PALETTE[name] for name in used if name != ALONE}
+    alone = {QUANTITY_LABELS[name]: PALETTE[name] for name in used if name == ALONE}
+    draw_legend(figure, [*dot_handles(pairs), *dot_handles(alone)], note)
     return figure
