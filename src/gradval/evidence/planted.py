@@ -33,8 +33,8 @@ def planted_found(table: ScoreTable, planted: Mapping[str, NDArray]) -> pd.DataF
     count = len(table.labels)
     rows = []
     for level, runs in by_level(table):
-        for run in runs.itertuples():
-            scores = table.values[run.Index].astype(np.float64)
+        for values, run in zip(table.values[runs.index], runs.itertuples(), strict=True):
+            scores = values.astype(np.float64)
             for kind, positions in planted.items():
                 is_planted = np.zeros(count, dtype=bool)
                 is_planted[positions] = True

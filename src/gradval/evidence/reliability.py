@@ -86,7 +86,7 @@ def _runs_needed(reliability: float) -> float:
 
 
 def _pseudo_values(values: Matrix, runs: pd.DataFrame) -> dict[int, float]:
-    seeds = sorted(runs["seed"].unique())
+    seeds: list[int] = sorted(runs["seed"].unique())
 
     def estimate(kept: list[int]) -> float:
         of_draws = [
@@ -98,4 +98,5 @@ def _pseudo_values(values: Matrix, runs: pd.DataFrame) -> dict[int, float]:
     if len(seeds) < 3:
         return {seeds[0]: estimate(seeds)}
     left_out = {seed: estimate([s for s in seeds if s != seed]) for seed in seeds}
-    return {int(seed): value for seed, value in jackknife_values(estimate(seeds), left_out).items()}
+    found = jackknife_values(estimate(seeds), left_out)
+    return dict(zip(seeds, found, strict=True))

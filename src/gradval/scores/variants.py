@@ -50,10 +50,12 @@ def variants(checkpoints: int) -> list[Variant]:
     found = [
         _variant("vog", FORM, label, suffix, options) for label, (suffix, options) in forms.items()
     ]
+    # Half of two checkpoints is one, which has no variance.
+    windows = WINDOWS if checkpoints >= FEWEST else (ALL,)
     for score, usual in USUAL.items():
         found += [
             _variant(score, WINDOW, window, window, {"checkpoints": window})
-            for window in dict.fromkeys((usual, *WINDOWS))
+            for window in dict.fromkeys((usual, *windows))
         ]
     for count in range(FEWEST, checkpoints):
         label, suffix = f"K = {count}", str(count)

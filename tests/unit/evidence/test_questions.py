@@ -153,6 +153,7 @@ def test_families_of_variants():
     assert found["vog_logit_std"].options == {"target": "logit", "statistic": "std"}
     assert all(variant.usual in found for variant in found.values())
     assert [v.label for v in variants(2) if v.family == "count"] == ["K = 2"]
+    assert {v.label for v in variants(2) if v.family == "window"} == {"all", "first"}
 
 
 def test_variants_agree_as_they_were_made_to():

@@ -55,6 +55,6 @@ def plot_planted(by_seed: pd.DataFrame, *, title: str = "", note: str = "") -> F
             draw_dots(axes, shown, x="value", y="score", order=scores, hue="level", palette=palette)
             axes.set(xlim=(-0.02, 1.02), xlabel=label)
             end = END_LABELS[part["end"].iloc[0]]
-            axes.set_title(f"{KIND_LABELS[kind]} among the {end}\n{setting_label(setting)}")
+            axes.set_title(f"{KIND_LABELS[str(kind)]} among the {end}\n{setting_label(setting)}")
     draw_legend(figure, dot_handles(palette), note)
     return figure
