@@ -332,7 +332,7 @@ def test_numbers_arrive_through_the_command_line():
         (
             "pruning.doses",
             {"privacy": ["eps4"], "scores": ["grand"]},
-            "pruning.doses.scores: 'grand' is not known; did you mean 'grad_norm'?",
+            "pruning.doses.scores: 'grand' is not known; allowed are loss, grad_norm",
         ),
         (
             "datasets.digits.planted",
