@@ -24,6 +24,7 @@ with job(snakemake.log[0]):
     figure = plot_explained(
         per_seed(by_run, EXPLAINED_KEY),
         title="What class and plain looks of an image say of its score",
-        note="Grey ends where noise begins: no regression can explain what does not repeat.",
+        note="Dots: explained within each run. Where the class explains more than repeats, runs "
+        "differ in the classes that they score high.",
     )
     save_figure(figure, output.png, output.pdf)

@@ -34,9 +34,10 @@ def plot_correlations(found: pd.DataFrame, *, title: str = "", note: str = "") -
         for level in privacy_order(part["privacy"])
     ]
     scores = score_order(found["score_a"])
-    rows = math.ceil(len(panels) / 2)
+    columns = min(2, len(panels))
+    rows = math.ceil(len(panels) / columns)
     figure = new_figure(rows * (1.3 + 0.34 * len(scores)), title, note)
-    grid = figure.subplots(rows, 2, squeeze=False).ravel()
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (key, level, part) in zip(grid, panels, strict=False):
         _draw_matrix(axes, part.pivot(index="score_a", columns="score_b", values="value"), scores)
         axes.set_title(f"{privacy_label(level)}\n{setting_label(key)}")
