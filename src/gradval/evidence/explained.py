@@ -29,9 +29,9 @@ def explained_shares(table: ScoreTable, statistics: Mapping[str, NDArray]) -> pd
     Returns:
         `EXPLAINED_KEY`, seed, value. ``quantity`` is one of `SHARES`: the adjusted share of
         variance explained within a run, in [0, 1] but for noise, or what is ``repeatable``: the
-        correlation of ranks under other initial weights, a pseudo-value a seed, which may be less. Or it is ``slope of <statistic>``:
-        by how many standard deviations the rank rises with one of the statistic's, all others and
-        the class being the same.
+        correlation of ranks under other initial weights, a pseudo-value a seed, which may be less.
+        Or it is ``slope of <statistic>``: by how many standard deviations the rank rises with one
+        of the statistic's, all others and the class being the same.
     """
     designs = _designs(table.labels, statistics)
     parts = []

@@ -98,5 +98,5 @@ def _pseudo_values(values: Matrix, runs: pd.DataFrame) -> dict[int, float]:
     if len(seeds) < 3:
         return {seeds[0]: estimate(seeds)}
     left_out = {seed: estimate([s for s in seeds if s != seed]) for seed in seeds}
-    found = jackknife_values(estimate(seeds), left_out)
+    found = jackknife_values(estimate(seeds), pd.Series(left_out))
     return dict(zip(seeds, found, strict=True))

@@ -34,9 +34,9 @@ REPEATABLE = "repeatable"
 def plot_explained(by_seed: pd.DataFrame, *, title: str = "", note: str = "") -> Figure:
     """Show shares of the variance of scores, a panel a privacy level, a row of panels a model.
 
-    Dots are what a regression explains within a run, mean over seeds with its 95% interval; the grey
-    bar is what repeats under other initial weights. A class may explain more than repeats: runs may
-    differ in the classes that they score high.
+    Dots are what a regression explains within a run, mean over seeds with its 95% interval; the
+    grey bar is what repeats under other initial weights. A class may explain more than repeats:
+    runs may differ in the classes that they score high.
 
     Args:
         by_seed: `gradval.evidence.explained.explained_shares`, one value a seed.
