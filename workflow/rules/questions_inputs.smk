@@ -60,7 +60,7 @@ def dose_minutes(wildcards, attempt):
         removals=len(ARMS),
         fraction=DOSE_SHARES[wildcards.dose],
     )
-    return cost.job_minutes(job, SPEEDUP if GPUS else 1, attempt, LONGEST)
+    return cost.job_minutes(job, SPEED, attempt, LONGEST)
 
 
 def question_targets():

@@ -51,6 +51,8 @@ if COMPARED_SCORES:
             "logs/score_for_comparison/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.log",
         benchmark:
             "logs/score_for_comparison/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.jsonl"
+        wildcard_constraints:
+            dataset=one_of(SCORED_AT_ONCE),
         conda:
             "../../envs/gradval.yaml"
         resources:
@@ -137,13 +139,11 @@ rule score_variants:
         "../scripts/score_checkpoints.py"
 
 
-# A part of the samples of a large data set, by the paper's scores together or another by itself.
+# A part of the samples of a large data set, by the paper's scores together, by those for
+# comparison together, or by another by itself.
 rule score_shard:
     input:
-        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
-        weights=rules.train_model.output.weights,
-        checkpoints=rules.train_model.output.checkpoints,
-        events=rules.train_model.output.events,
+        **scored_files(),
     output:
         values=temp(f"{RUN}/{{phase}}/shards/{{scored}}/{{shard}}of{{shards}}.parquet"),
         timing=temp(f"{RUN}/{{phase}}/shards/{{scored}}/{{shard}}of{{shards}}.json"),
@@ -159,6 +159,7 @@ rule score_shard:
         runtime=minutes_of("score"),
     params:
         model=lookup(dpath="{model}", within=MODELS),
+        recipe=recipe_of,
         scores=lambda wildcards: {
             name: SCORES[name] for name in scored_together(wildcards)
         },
@@ -201,6 +202,27 @@ rule gather_scores:
         "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
     script:
         "../scripts/gather_scores.py"
+
+
+if COMPARED_SCORES:
+
+    ruleorder: gather_for_comparison > gather_scores_by
+
+    use rule gather_scores as gather_for_comparison with:
+        input:
+            unpack(shard_files(COMPARED)),
+            store=[f"{DATA}/{name}" for name in names.STORE_FILES],
+            weights=rules.train_model.output.weights,
+        output:
+            scores=score_files(f"{RUN}/{{phase}}", COMPARED_SCORES),
+            timing=f"{RUN}/{{phase}}/scores_for_comparison.json",
+        log:
+            "logs/gather_for_comparison/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.log",
+        benchmark:
+            "logs/gather_for_comparison/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.jsonl"
+        message:
+            "Gathering the scores for comparison of {wildcards.dataset} by {wildcards.model}, "
+            "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
 
 
 rule gather_scores_by:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from gradval.data.images import NormalisedImages
@@ -18,7 +17,7 @@ from gradval.scores.registry import load_score, options_of
 from gradval.scores.run_facts import with_facts
 from gradval.scores.samples import TensorSamples
 from gradval.training.checkpoints import Checkpoints, load_weights
-from gradval.training.learning_rates import mean_learning_rates
+from gradval.training.learning_rates import facts_of_run
 from gradval.training.recipe import Recipe
 
 with job(snakemake.log[0]):
@@ -29,12 +28,7 @@ with job(snakemake.log[0]):
     model.load_state_dict(load_weights(files.weights))
     images = NormalisedImages(store.train.images, store.mean, store.std, device)
     labels = torch.from_numpy(store.train.labels)
-    steps = [int(step) for step in pd.read_csv(files.metrics)["step"]]
-    facts = {
-        "mean": list(store.mean),
-        "std": list(store.std),
-        "learning_rates": mean_learning_rates(Recipe.from_config(params.recipe), steps),
-    }
+    facts = facts_of_run(store, Recipe.from_config(params.recipe), files.metrics)
     raw, _ = compute_in_parts(
         {name: load_score(choice) for name, choice in params.scores.items()},
         model,
