@@ -2,7 +2,8 @@
 
 Data flows one way: data set -> training -> scores -> selections -> figures and tables.
 Targets: all, figure1 ... figure10, table1, scorecard, levels, learning_curves, free_scores,
-federation, audit; see README.md.
+questions (correlations, explained, doses, planted, reliability, ...), federation, audit; see
+README.md.
 """
 
 import sys
@@ -43,6 +44,8 @@ include: "workflow/rules/comparison.smk"
 include: "workflow/rules/pruning.smk"
 include: "workflow/rules/ledgers.smk"
 include: "workflow/rules/presentation.smk"
+include: "workflow/rules/questions_inputs.smk"
+include: "workflow/rules/questions.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/sites.smk"
 include: "workflow/rules/federation.smk"

@@ -206,6 +206,49 @@ def test_the_audit_states_its_bound_beside_the_claim(finished):
     assert not planned(finished, "audit", "--configfile", MINIMAL)
 
 
+def test_open_questions_are_answered_from_what_is_there(finished):
+    """Scores for comparison, variants, and removals of other sizes, without a new first phase."""
+    run = "results/digits/resnet9/eps4/seed0/draw0"
+    compared = [f"{run}/full/scores/{name}.parquet" for name in ("el2n", "tracin", "edge_density")]
+    overlays = ("--configfile", MINIMAL, "tests/workflow/questions.yaml")
+    targets = ("scales", "doses", f"{run}/full/variants.parquet", *compared)
+    jobs = planned(finished, *targets, *overlays)
+    assert jobs["score_for_comparison"] == jobs["score_variants"] == jobs["retrain_dose"] == 1
+    assert not {"train_model", "score_samples", "prepare_dataset"} & jobs.keys()
+    snakemake(finished, *targets, *overlays)
+
+    el2n, tracin, edges = (pd.read_parquet(finished / path)["value"] for path in compared)
+    assert el2n.between(0, 2**0.5).all() and edges.between(0, 1).all() and (tracin > 0).all()
+    variants = pd.read_parquet(finished / run / "full/variants.parquet")
+    assert {"vog_all", "vog_logit_std", "el2n_first", "tracin_all"} <= set(variants)
+    assert "vog_early" not in variants  # half of two checkpoints is one
+    usual = pd.read_parquet(finished / run / "full/scores/vog.parquet")["value"]
+    assert variants["vog_all"].to_numpy() == pytest.approx(usual.to_numpy(), rel=1e-5)
+    assert variants["el2n_first"].to_numpy() == pytest.approx(el2n.to_numpy(), rel=1e-5)
+
+    scales = pd.read_csv(finished / "results/questions/scales.csv")
+    assert set(scales["variant"]) == {"minmax", "raw", "zscore"}
+    arms = pd.read_csv(finished / run / "doses/30/arms.csv")
+    assert set(arms["score"]) == {"loss", "random"} and len(arms) == 20
+    removed = arms.groupby("score")["removed"].sum()
+    assert set(removed) == {431} and arms["recall"].between(0, 1).all()
+    events = json.loads((finished / run / "doses/30/loss_largest_class/events.json").read_text())
+    assert len(events["events"]) == 2
+    doses = pd.read_csv(finished / "results/questions/doses.csv")
+    assert set(doses["quantity"]) == {"accuracy", "per 1,000 removed", "worst recall", "uneven"}
+    for name in ("scales", "doses"):
+        assert (finished / f"results/figures/{name}.png").stat().st_size > 5000
+
+
+def test_questions_that_cannot_be_answered_say_why(checkout):
+    for target, message in (
+        ("planted", "config: planted needs a data set of the grid with something planted: see"),
+        ("doses", "config: doses needs pruning.doses, with pruning.dataset, pruning.model and it"),
+    ):
+        output = snakemake(checkout, "--dry-run", target, check=False)
+        assert message in output and "Traceback" not in output
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in snakemake(finished, "--configfile", MINIMAL)
 

@@ -6,6 +6,7 @@ from gradval.privacy.ledger import SEEDED_NOTICE
 from gradval.report.labels import figure_label
 from gradval.runtime.code import code_digest, file_digest
 from gradval.scores import registry
+from gradval.scores.variants import variants
 from gradval.study import checks, experiments, names
 from gradval.study.config import validate
 from gradval.study.config_errors import ConfigError, check_repeated_keys
@@ -24,6 +25,7 @@ except ConfigError as error:
 # Name -> what the config calls it: the same, or an import path.
 SCORES = registry.choices_by_name(STUDY.scores.names)
 SHARED_SCORES = [name for name in registry.SHARED_PASS if name in SCORES]
+COMPARED_SCORES = [name for name in registry.FOR_COMPARISON if name in SCORES]
 # Every pair of initial weights and draw of sampling and noise is one run of a setting.
 RUNS = [(seed, draw) for seed in STUDY.grid.seeds for draw in STUDY.grid.draws]
 FIRST_RUN = RUNS[:1]
@@ -105,6 +107,32 @@ def score_options(score):
     """The options of a score, with the defaults that it declares."""
     given = STUDY.scores.options.get(score)
     return registry.options_of(SCORES[score], given).model_dump()
+
+
+def scored_files():
+    """What scores of checkpoints are computed from."""
+    run = (
+        "weights.safetensors",
+        "checkpoints.safetensors",
+        "metrics.csv",
+        "events.json",
+    )
+    return {name.partition(".")[0]: f"{RUN}/{{phase}}/{name}" for name in run} | {
+        "store": [f"{DATA}/{name}" for name in names.STORE_FILES]
+    }
+
+
+def variants_of(wildcards):
+    """The variants of scores that the checkpoints of a run allow."""
+    return variants(recipe_of(wildcards)["checkpoints"])
+
+
+def variant_code(wildcards):
+    """Import paths of the architecture of a run and of all scores that have variants."""
+    choices = dict.fromkeys(variant.choice for variant in variants_of(wildcards))
+    return architecture(wildcards) + [
+        registry.SCORES.path(choice) for choice in choices
+    ]
 
 
 def when(condition, **files):

@@ -1,13 +1,13 @@
 """How the scoring of a large data set is split into jobs that run side by side."""
 
-# Of a folder of shards: those of the paper's scores, which are made together.
-SHARED = "shared"
+# Of a folder of shards: the paper's scores, and those for comparison, are each made together.
+SHARED, COMPARED = "shared", "for_comparison"
 SCORED_IN_SHARDS = [name for name in STUDY.grid.datasets if shards_of(name) > 1]
 SCORED_AT_ONCE = [name for name in STUDY.datasets if name not in SCORED_IN_SHARDS]
 
 
 wildcard_constraints:
-    scored="|".join([SHARED, *SCORES]),
+    scored="|".join([SHARED, COMPARED, *SCORES]),
     shard=r"\d+",
     shards=r"\d+",
 
@@ -19,7 +19,8 @@ def one_of(datasets):
 
 def scored_together(wildcards):
     """Names of the scores of a shard."""
-    return SHARED_SCORES if wildcards.scored == SHARED else [wildcards.scored]
+    together = {SHARED: SHARED_SCORES, COMPARED: COMPARED_SCORES}
+    return together.get(wildcards.scored, [wildcards.scored])
 
 
 def scored_in_shards(wildcards):

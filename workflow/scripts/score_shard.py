@@ -14,8 +14,11 @@ from gradval.runtime.files import write_json
 from gradval.runtime.jobs import job
 from gradval.scores.parts import compute_in_parts
 from gradval.scores.registry import load_score, options_of
+from gradval.scores.run_facts import with_facts
 from gradval.scores.shards import Shard, write_shard
 from gradval.training.checkpoints import Checkpoints, load_weights
+from gradval.training.learning_rates import facts_of_run
+from gradval.training.recipe import Recipe
 
 with job(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
@@ -30,6 +33,7 @@ with job(snakemake.log[0]):
         int(snakemake.wildcards.shard),
         int(snakemake.wildcards.shards),
     )
+    facts = facts_of_run(store, Recipe.from_config(params.recipe), files.metrics)
     batch_size = params.options["batch_size"]
     start = time.perf_counter()
     values, _ = compute_in_parts(
@@ -38,7 +42,7 @@ with job(snakemake.log[0]):
         Checkpoints(files.checkpoints, model_for(store, params.model).to(device)),
         shard,
         options={
-            name: options_of(choice, params.score_options[name])
+            name: with_facts(options_of(choice, params.score_options[name]), facts)
             for name, choice in params.scores.items()
         },
         sigma=read_events(files.events).noise_scale,

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gradval.evidence.levels import ScoreTable
-from gradval.scores.files import read_score
+from gradval.scores.files import SAMPLE_COLUMNS, read_score
 from gradval.study.names import run_key
 
 
@@ -26,6 +27,36 @@ def read_score_table(dataset: str, paths: Sequence[str | Path]) -> tuple[ScoreTa
     samples = pd.read_parquet(paths[0], columns=["id", "label"])
     table = ScoreTable(dataset, samples["label"].to_numpy(), runs, values)
     return table, samples["id"].tolist()
+
+
+def read_score_tables(paths: Sequence[str | Path]) -> list[ScoreTable]:
+    """As `read_score_table`, one table a data set."""
+    by_dataset: dict[str, list[str | Path]] = {}
+    for path in paths:
+        by_dataset.setdefault(str(run_key(path)["dataset"]), []).append(path)
+    return [read_score_table(name, of_dataset)[0] for name, of_dataset in by_dataset.items()]
+
+
+def read_variant_tables(paths: Sequence[str | Path]) -> list[ScoreTable]:
+    """Scores that stand side by side in the files of their runs, one table a data set.
+
+    Args:
+        paths: `results/{dataset}/.../variants.parquet`, as `write_side_by_side` writes them.
+    """
+    runs: dict[str, list[dict[str, str | int]]] = {}
+    values: dict[str, list[NDArray]] = {}
+    labels = {}
+    for path in paths:
+        key, table = run_key(path), pd.read_parquet(path)
+        dataset = str(key["dataset"])
+        labels[dataset] = table["label"].to_numpy()
+        for name in list(table)[len(SAMPLE_COLUMNS) :]:
+            runs.setdefault(dataset, []).append({**key, "score": str(name)})
+            values.setdefault(dataset, []).append(table[name].to_numpy(np.float32))
+    return [
+        ScoreTable(name, labels[name], pd.DataFrame(runs[name]), np.stack(values[name]))
+        for name in labels
+    ]
 
 
 def read_csvs(paths: Iterable[str | Path]) -> pd.DataFrame:

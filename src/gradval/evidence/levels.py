@@ -276,8 +276,8 @@ def _quantities(means: Matrix, i: int, j: int) -> dict[str, Matrix]:
     same = np.arange(means.shape[1])
     across = means[i, same, j, same]
     draw_ceiling = (means[i, same, i, same] + means[j, same, j, same]) / 2
-    other = _between_seeds((means[i, :, j] + means[i, :, j].T) / 2)
-    seed_ceiling = _between_seeds((means[i, :, i] + means[j, :, j]) / 2)
+    other = between_seeds((means[i, :, j] + means[i, :, j].T) / 2)
+    seed_ceiling = between_seeds((means[i, :, i] + means[j, :, j]) / 2)
     return {
         "across": across,
         "draw_ceiling": draw_ceiling,
@@ -288,8 +288,16 @@ def _quantities(means: Matrix, i: int, j: int) -> dict[str, Matrix]:
     }
 
 
-def _between_seeds(block: Matrix) -> Matrix:
-    """Pseudo-values over seeds of the mean over all pairs of different seeds of an (S, S) block."""
+def between_seeds(block: Matrix) -> Matrix:
+    """Pseudo-values over seeds of the mean over all pairs of different seeds.
+
+    Args:
+        block: (S, S) symmetric, a statistic of every pair of seeds; the diagonal is not used.
+
+    Returns:
+        (S,) values whose mean is that mean and whose spread is its error (`jackknife_values`); of
+        two seeds the mean and NaN, of one NaN.
+    """
     n = len(block)
     if n < 2:
         return np.full(n, np.nan)

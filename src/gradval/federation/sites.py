@@ -20,6 +20,7 @@ from gradval.data.partition import (
     deal_by_value,
     deal_evenly,
 )
+from gradval.data.planted import mislabel
 from gradval.data.store import Split, Store
 from gradval.study.federation import Deal, Kind
 from gradval.training.recipe import derive_seed
@@ -282,9 +283,7 @@ def _planted(split: Split, plant: Plant | None, classes: int, rng: np.random.Gen
     if plant.kind in _IMAGES:
         return replace(split, images=_IMAGES[plant.kind](split.images, plant.strength, rng))
     if plant.kind == "wrong_labels":
-        labels = split.labels.copy()
-        wrong = rng.choice(len(labels), round(plant.strength * len(labels)), replace=False)
-        labels[wrong] = (labels[wrong] + rng.integers(1, classes, len(wrong))) % classes
+        labels, _ = mislabel(split.labels, plant.strength, classes, rng)
         return replace(split, labels=labels)
     return split
 

@@ -138,6 +138,39 @@ def plan_phases(
     return phases
 
 
+def plan_second_phase(
+    first: PhasePlan,
+    samples: int,
+    *,
+    batch_size: int,
+    epochs: float,
+    target_epsilon: float | None,
+    delta: float,
+    accountant: str = "pld",
+) -> PhasePlan:
+    """Plan another second phase after a first one that is planned already.
+
+    Args:
+        first: the phase before it, whose noise is what it is.
+        samples: that are left for the second phase, all of which were in the first.
+        batch_size, epochs: of the second phase.
+        target_epsilon, delta, accountant: as in `plan_phases`, of both phases together.
+
+    Raises:
+        ValueError: the target cannot be met any more.
+    """
+    phase = phase_of(samples, batch_size, epochs)
+    if target_epsilon is None:
+        return phase
+    noise = calibrate_noise(
+        lambda noise: [first.event(), phase.with_noise(noise).event()],
+        target_epsilon,
+        delta,
+        accountant,
+    )
+    return phase.with_noise(noise)
+
+
 def removed_count(samples: int, fraction: float) -> int:
     """How many of `samples` a removal of `fraction` takes away (rounded down)."""
     return int(samples * fraction)

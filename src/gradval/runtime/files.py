@@ -7,7 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Nobody writes one file for so long.
 LEFTOVER_SECONDS = 3600
@@ -69,6 +72,12 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as indented JSON atomically; floats keep full precision."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(path: str | Path, table: "pd.DataFrame") -> None:
+    """Write a table without its index atomically; floats keep full precision."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
 
 
 def read_json(path: str | Path) -> Any:

@@ -1,6 +1,6 @@
 """Files of scores: one a score and run, `scores/<score>.parquet`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,8 @@ import pandas as pd
 
 from gradval.runtime.files import atomic_path
 
+# Of a table of several scores side by side, before them.
+SAMPLE_COLUMNS = ("index", "id", "label")
 # Column of each `selection.scale`.
 SCALES = {"raw": "value", "normalised": "normalised"}
 # Of a table of a whole data set: beside each column `<score>` one of this ending.
@@ -45,6 +47,21 @@ def write_score(
         }
     )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(Path(path)) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def write_side_by_side(
+    path: str | Path, ids: np.ndarray, labels: np.ndarray, values: Mapping[str, np.ndarray]
+) -> None:
+    """Write several raw scores of every training sample into one table, a column a score.
+
+    Args:
+        path: of the table.
+        ids, labels: as in `write_score`.
+        values: name -> `(N,)`.
+    """
+    table = pd.DataFrame({"index": range(len(labels)), "id": ids, "label": labels, **values})
     with atomic_path(Path(path)) as temporary:
         table.to_parquet(temporary, index=False)
 

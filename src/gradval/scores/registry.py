@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     ScoreFunction = Callable[[ScoringContext, Any], Tensor]
 
-# The paper's four first.
+# The paper's four first, then those for comparison, of which three know the image alone.
 SCORES = Registry(
     "score",
     {
@@ -44,11 +44,24 @@ SCORES = Registry(
         "grad_norm": "gradval.scores.gradient_norm:SCORE",
         "vog": "gradval.scores.vog:SCORE",
         "plis": "gradval.scores.plis:SCORE",
+        "vog_window": "gradval.scores.vog_window:SCORE",
+        "el2n": "gradval.scores.el2n:SCORE",
+        "grand": "gradval.scores.grand:SCORE",
+        "forgetting": "gradval.scores.forgetting:SCORE",
+        "tracin": "gradval.scores.tracin:SCORE",
+        "brightness": "gradval.scores.brightness:SCORE",
+        "contrast": "gradval.scores.contrast:SCORE",
+        "edge_density": "gradval.scores.edge_density:SCORE",
     },
     attribute="SCORE",
 )
 # These are computed together: most of a short job is its start, and three of them share a pass.
 SHARED_PASS = ("loss", "grad_norm", "vog", "plis")
+# So are those for comparison: what they draw on at checkpoints is the same.
+FOR_COMPARISON = (
+    *("vog_window", "el2n", "grand", "forgetting", "tracin"),
+    *("brightness", "contrast", "edge_density"),
+)
 
 
 class ScoreOptions(BaseModel):

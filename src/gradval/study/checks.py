@@ -133,6 +133,11 @@ def _check_pruning(study: Study, scores: tuple[str, ...]) -> None:
     if block.dataset in study.grid.datasets and block.model in study.grid.models:
         for privacy in block.privacy:
             _known("pruning.privacy", privacy, study.grid.privacy)
+    if block.doses is not None:
+        for score in block.doses.scores:
+            _known("pruning.doses.scores", score, scores)
+        for privacy in block.doses.privacy:
+            _known("pruning.doses.privacy", privacy, study.grid.privacy)
 
 
 def _check_release(study: Study, scores: tuple[str, ...]) -> None:

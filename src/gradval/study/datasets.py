@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gradval.study.fields import (
+    BelowOne,
     Block,
     Checksum,
     Count,
@@ -38,6 +39,18 @@ Constant = Annotated[
 Channels = Annotated[Literal[1, 3], BeforeValidator(as_whole)]
 
 
+class Planted(Block):
+    """What is planted in the training split, to see who finds it."""
+
+    wrong_labels: BelowOne = Field(
+        default=0.0, description="share of the training images that get a wrong label"
+    )
+    duplicates: BelowOne = Field(
+        default=0.0, description="share of the training images of which a copy is appended"
+    )
+    seed: Seed = Field(default=0, description="of the draw of these images and labels")
+
+
 class DatasetBlock(Block):
     """What every data set states."""
 
@@ -50,6 +63,9 @@ class DatasetBlock(Block):
         min_length=1, description="what the pixels are divided by, as `mean`"
     )
     delta: Fraction = Field(description="of every (epsilon, delta) statement about this data set")
+    planted: Planted | None = Field(
+        default=None, description="wrong labels and duplicates, recorded in the store"
+    )
     training: Training = Field(
         default={}, description="merged over the general `training`, see there"
     )

@@ -195,6 +195,14 @@ def pruning_settings(study: Study) -> list[Setting]:
     return [setting for setting in found if in_grid(study, setting)]
 
 
+def dosed_settings(study: Study) -> list[Setting]:
+    """The settings from which several shares are removed: at most one a privacy level."""
+    block = study.pruning
+    levels = block.doses.privacy if block.doses else []
+    found = [Setting(block.dataset, block.model, privacy) for privacy in levels]
+    return [setting for setting in found if in_grid(study, setting)]
+
+
 def audited_settings(study: Study) -> list[Setting]:
     """The settings whose training is audited."""
     block = study.audit

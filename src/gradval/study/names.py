@@ -62,6 +62,8 @@ def recipe_blocks(privacy: str) -> tuple[str, str, str]:
 # The scores of the paper, in its order, and the controls of its Table 1.
 SCORES = ("loss", "grad_norm", "vog", "plis")
 CONTROLS = ("random", "none")
+# Those that know the image alone: the null model.
+IMAGE_SCORES = ("brightness", "contrast", "edge_density")
 # Those that training can collect on its way.
 FREE_SCORES = ("loss", "grad_norm", "vog")
 RELEASED = "_released"
@@ -70,6 +72,14 @@ SCORE_LABELS: Mapping[str, str] = {
     "grad_norm": "Gradient norm",
     "vog": "VoG",
     "plis": "PLIS",
+    "vog_window": "VoG (window)",
+    "el2n": "EL2N",
+    "grand": "GraNd",
+    "forgetting": "Forgetting",
+    "tracin": "TracIn",
+    "brightness": "Brightness",
+    "contrast": "Contrast",
+    "edge_density": "Edge density",
     "random": "Random",
     "none": "No removal",
 }
@@ -93,7 +103,10 @@ def removals(scores: Iterable[str], selection: Iterable[str]) -> tuple[str, ...]
 
 
 def score_order(names: Iterable[str]) -> list[str]:
-    """Distinct scores or removals: the paper's, others by name, the controls; raw ones first."""
+    """Distinct scores or removals: the paper's, others by name, those of images, the controls.
+
+    Raw ones come before released ones.
+    """
     return sorted(set(names), key=_score_key)
 
 
@@ -105,7 +118,7 @@ def score_label(name: str) -> str:
 
 def _score_key(name: str) -> tuple[int, bool, int, str]:
     score, released = score_of(name)
-    for position, group in ((0, SCORES), (2, CONTROLS)):
+    for position, group in ((0, SCORES), (2, IMAGE_SCORES), (3, CONTROLS)):
         if score in group:
             return position, released, group.index(score), ""
     return 1, released, 0, score

@@ -39,3 +39,24 @@ def evaluate(
         correct += (logits.argmax(1) == labels[batch]).sum().item()
     model.train(was_training)
     return Evaluation(loss / len(images), correct / len(images))
+
+
+def recalls(
+    model: nn.Module, images: NormalisedImages, labels: Tensor, batch_size: int = 512
+) -> Tensor:
+    """Share in [0, 1] of the images of each class that are classified correctly.
+
+    Args:
+        model, images, labels, batch_size: as in `evaluate`; the model is left as it was.
+
+    Returns:
+        `(K,)` float64 on the CPU, K one above the largest label; NaN for a class without images.
+    """
+    was_training = model.training
+    model.eval()
+    starts = range(0, len(images), batch_size)
+    with torch.no_grad():
+        answers = [model(images[start : start + batch_size]).argmax(1) for start in starts]
+    model.train(was_training)
+    right = (torch.cat(answers) == labels).double()
+    return (torch.bincount(labels, right) / torch.bincount(labels)).cpu()

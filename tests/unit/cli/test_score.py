@@ -53,6 +53,22 @@ def test_scores_are_those_of_a_loop_in_double_precision(site: Path, scored: Path
             assert (normalised.min(), normalised.max()) == (0, 1)
 
 
+def test_scores_for_comparison_know_the_constants_of_the_images(
+    site: Path, command: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    chosen = ["--scores", "el2n,tracin,brightness", "--out", str(out)]
+    assert main([*command, *chosen, "--score-options", '{"el2n": {"checkpoints": "all"}}']) == 0
+    table = read_results(out).table
+    options = json.loads((out / "run.json").read_text())["scores"]
+    assert options["el2n"] == {"checkpoints": "all"}
+    assert len(options["brightness"]["mean"]) == len(options["brightness"]["std"]) > 0
+    # In units of 0 to 1, whatever the model sees.
+    assert table["brightness"].between(0, 1).all() and table["brightness"].std() > 0
+    assert table["el2n"].between(0, 2**0.5).all() and (table["tracin"] > 0).all()
+    assert main([*command, *chosen, "--score-options", '{"el2n": {"checkpoints": "all"}}']) == 0
+
+
 def test_the_table_is_the_same_as_text_and_for_its_owner_alone(scored: Path) -> None:
     results = read_results(scored)
     text = pd.read_csv(scored / "scores.csv")

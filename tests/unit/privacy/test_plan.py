@@ -5,7 +5,13 @@ import json
 import pytest
 
 from gradval.privacy.accountants import ACCOUNTANTS, Laplace, epsilon
-from gradval.privacy.plan import phase_of, phases_from_dict, phases_to_dict, plan_phases
+from gradval.privacy.plan import (
+    phase_of,
+    phases_from_dict,
+    phases_to_dict,
+    plan_phases,
+    plan_second_phase,
+)
 
 PLAN = {
     "batch_size": 256,
@@ -24,6 +30,16 @@ def test_plan_composes_to_the_target_for_those_kept():
         assert 3.99 < total <= 4
     assert phases["first"].noise_multiplier == phases["second_pruned"].noise_multiplier
     assert epsilon([phases["first"].event()], 1e-4) < 4
+
+
+def test_another_second_phase_meets_the_target_after_the_same_first_phase():
+    first = plan_phases(1437, **PLAN, target_epsilon=4)["first"]
+    options = {"batch_size": 256, "epochs": 20, "delta": 1e-4}
+    second = plan_second_phase(first, 700, **options, target_epsilon=4)
+    assert 3.99 < epsilon([first.event(), second.event()], 1e-4) <= 4
+    assert second.samples == 700 and second.expected_batch_size == pytest.approx(256)
+    plain = plan_second_phase(first, 700, **options, target_epsilon=None)
+    assert plain == phase_of(700, 256, 20)
 
 
 @pytest.mark.parametrize("accountant", ACCOUNTANTS)

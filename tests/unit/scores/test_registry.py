@@ -45,7 +45,7 @@ def test_declarations_are_read_without_pytorch() -> None:
         "print([len(options_model(name).model_fields) for name in SCORES], 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "[0, 0, 3, 0] False\n", done.stderr
+    assert done.stdout == "[0, 0, 3, 0, 4, 1, 1, 1, 2, 2, 2, 3] False\n", done.stderr
 
 
 def test_options_say_what_they_are_and_what_is_allowed() -> None:

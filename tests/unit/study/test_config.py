@@ -325,6 +325,26 @@ def test_numbers_arrive_through_the_command_line():
         ("pruning.scores", ["el2n"], "pruning.scores: 'el2n' is not known; allowed are loss"),
         ("pruning.privacy", ["eps2"], "pruning.privacy: 'eps2' is not known; did you mean 'eps8'?"),
         (
+            "pruning.doses",
+            {"privacy": ["eps2"]},
+            "pruning.doses.privacy: 'eps2' is not known; did you mean 'eps8'?",
+        ),
+        (
+            "pruning.doses",
+            {"privacy": ["eps4"], "scores": ["grand"]},
+            "pruning.doses.scores: 'grand' is not known; allowed are loss, grad_norm",
+        ),
+        (
+            "datasets.digits.planted",
+            {"wrong_labels": 1.5},
+            "datasets.digits.planted.wrong_labels: must be below 1, but is 1.5",
+        ),
+        (
+            "scores.options",
+            {"el2n": {"checkpoints": "middle"}},
+            "scores.options.el2n.checkpoints: 'middle' is not allowed: must be first, early, late,",
+        ),
+        (
             "pruning.model",
             "vgg",
             "pruning.model: 'vgg' is not known; allowed are resnet9, resnet18",

@@ -4,6 +4,7 @@ import pytest
 from study.configs import OVERLAYS, ROOT, changed, load_config
 
 from gradval.study import experiments
+from gradval.study.arms import arms, dose_name
 from gradval.study.checks import check_paper
 from gradval.study.config import validate
 from gradval.study.config_errors import ConfigError
@@ -23,6 +24,22 @@ SUBSTITUTES = {
 @pytest.fixture
 def study():
     return validate(load_config())
+
+
+def test_arms_of_doses_are_named_once_and_have_their_controls():
+    found = arms(["loss", "vog"], ["largest", "lowest"], ["class", "global"])
+    assert len({arm.name for arm in found}) == len(found) == 2 * 2 * 2 + 2
+    assert [arm.name for arm in found[-2:]] == ["random_class", "random_global"]
+    assert found[0].name == "loss_largest_class"
+    assert [dose_name(share) for share in (0.05, 0.125, 0.3)] == ["5", "12.5", "30"]
+
+
+def test_doses_are_of_the_pruned_model_at_their_own_levels(study):
+    assert experiments.dosed_settings(study) == []
+    config = changed("pruning.doses", {"privacy": ["nonprivate", "eps8"]})
+    found = experiments.dosed_settings(validate(config))
+    levels = ("nonprivate", "eps8")
+    assert found == [Setting("digits", "resnet18", privacy) for privacy in levels]
 
 
 def run(study):

@@ -53,13 +53,14 @@ def test_removals_are_by_raw_and_by_released_scores():
 
 
 def test_scores_stand_in_the_papers_order_then_others_then_controls():
-    given = ["none", "zebra", "plis_released", "random", "plis", "loss", "el2n", "loss"]
-    expected = ["loss", "plis", "plis_released", "el2n", "zebra", "random", "none"]
+    given = ["none", "zebra", "plis_released", "random", "contrast", "plis", "loss", "el2n", "loss"]
+    expected = ["loss", "plis", "plis_released", "el2n", "zebra", "contrast", "random", "none"]
     assert names.score_order(given) == expected
 
 
 def test_words():
-    assert names.score_label("grad_norm") == "Gradient norm" and names.score_label("el2n") == "el2n"
+    assert names.score_label("grad_norm") == "Gradient norm" and names.score_label("own") == "own"
+    assert names.score_label("el2n") == "EL2N"
     assert names.score_label("vog_released") == "VoG, released"
     assert names.model_label("resnext101") == "ResNeXt-101" and names.model_label("mine") == "mine"
     assert names.dataset_label("cinic10") == "CINIC-10"

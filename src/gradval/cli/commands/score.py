@@ -130,6 +130,7 @@ def _score(
     from gradval.scores.dataset import score_and_judge
     from gradval.scores.registry import choices_by_name, options_of
     from gradval.scores.results import write_results
+    from gradval.scores.run_facts import with_facts
     from gradval.scores.samples import TensorSamples
 
     device = chosen_device(options.device)
@@ -147,6 +148,13 @@ def _score(
     unknown = [name for name in options.score_options if name not in chosen]
     if unknown:
         raise ValueError(f"--score-options: {unknown[0]!r} is not among the scores")
+    constants = {key: data[key] for key in ("mean", "std")}
+    score_options = {
+        name: with_facts(
+            options_of(choice, options.score_options.get(name)), constants
+        ).model_dump()
+        for name, choice in chosen.items()
+    }
     model = build()
     loaded = StateDicts(checkpoints, build())
     *_, last = loaded
@@ -159,10 +167,7 @@ def _score(
             "parameters": sum(p.numel() for p in model.parameters()),
             "checkpoints": _checksums(checkpoints),
         },
-        "scores": {
-            name: options_of(choice, options.score_options.get(name)).model_dump()
-            for name, choice in chosen.items()
-        },
+        "scores": score_options,
         "sigma": sigma,
         "normalisation": options.normalisation,
         "classes": list(images.classes),
@@ -180,7 +185,7 @@ def _score(
             ),
             loaded,
             options.scores,
-            options=options.score_options,
+            options=score_options,
             sigma=sigma,
             normalisation=options.normalisation,
             classes=images.classes,

@@ -13,10 +13,14 @@ SCORE_COLOURS = {
     "grad_norm": "#56B4E9",
     "vog": "#0072B2",
     "plis": "#D55E00",
+    "el2n": "#CC79A7",
+    "grand": "#882255",
+    "forgetting": "#999933",
+    "tracin": "#332288",
     "random": "#7F7F7F",
     "none": "#000000",
 }
-SPARE_COLOURS = ("#CC79A7", "#F0E442")  # for scores that users add
+SPARE_COLOURS = ("#44AA99", "#F0E442")  # for scores that users add
 COMMON_COLOUR = "#009E73"  # what two selections have in common; no score has it
 GREY = "#D0D0D0"
 
