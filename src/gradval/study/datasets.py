@@ -11,6 +11,7 @@ from gradval.study.fields import (
     Fraction,
     Name,
     Number,
+    Positive,
     Seed,
     Text,
     as_whole,
@@ -50,6 +51,12 @@ class DatasetBlock(Block):
         min_length=1, description="what the pixels are divided by, as `mean`"
     )
     delta: Fraction = Field(description="of every (epsilon, delta) statement about this data set")
+    budget: Positive | None = Field(
+        default=None,
+        description="limit, for good, on the epsilon at `delta` of all private trainings, audits "
+        "and releases of this data set together, as composed; refused before anything is spent "
+        "beyond it; null: nothing is counted",
+    )
     training: Training = Field(
         default={}, description="merged over the general `training`, see there"
     )
@@ -60,8 +67,8 @@ class DatasetBlock(Block):
         raise NotImplementedError
 
     def options(self) -> dict[str, Any]:
-        """What defines the data set: all that is stated but the training."""
-        return self.model_dump(exclude={"training"}, exclude_none=True)
+        """What defines the data set: all that is stated but training and budget."""
+        return self.model_dump(exclude={"training", "budget"}, exclude_none=True)
 
     @model_validator(mode="after")
     def _one_constant_a_channel(self) -> Self:
