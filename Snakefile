@@ -2,7 +2,7 @@
 
 Data flows one way: data set -> training -> scores -> selections -> figures and tables.
 Targets: all, figure1 ... figure10, table1, scorecard, levels, learning_curves, free_scores,
-federation, audit; see README.md.
+federation, audit, privacy_cost; see README.md.
 """
 
 import sys
@@ -36,12 +36,14 @@ find_plugins_in(*(Path(file).parent for file in workflow.configfiles))
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/shards.smk"
+include: "workflow/rules/spending.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/pruning.smk"
 include: "workflow/rules/ledgers.smk"
+include: "workflow/rules/budget.smk"
 include: "workflow/rules/presentation.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/sites.smk"

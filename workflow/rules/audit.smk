@@ -1,5 +1,6 @@
 rule audit_training:
     input:
+        unpack(charged("audit")),
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         plan=rules.plan_privacy.output.plan,
     output:

@@ -72,7 +72,8 @@ def _second_phase(removal: str) -> str:
 class DataBudget(Budget):
     """The budget of everything that is done with a data set, on the epsilon of the composition.
 
-    A question says which events are charged: `{"unit": ..., "events": [...], ...}`, of `to_plain`.
+    A question says what is charged: `{"run": ..., "unit": ..., "events": [...], ...}`, with events
+    as of `to_plain`, and of which data.
 
     Args:
         path: of the file.
@@ -130,7 +131,8 @@ class DataBudget(Budget):
                     f"{asked['unit']} (privacy.unit): what hides one does not compose with what "
                     "hides the other"
                 )
-        coming = [q for q in self.planned if q not in charged and q != asked]
+        there = [_key(question) for question in (*charged, asked)]
+        coming = [question for question in self.planned if _key(question) not in there]
         assert self.limit is not None
         total = self._composed([*charged, asked, *coming])
         if total > self.limit * _SLACK:
@@ -140,3 +142,8 @@ class DataBudget(Budget):
                 f"{total:.4g} at delta {self.delta:g}; nothing was spent on it. Ask for less "
                 "(grid.privacy, seeds, draws), or raise the budget"
             )
+
+
+def _key(question: Question) -> tuple[Any, Any]:
+    """What is known of a question before it is asked: data may not be there yet."""
+    return question["run"], question["events"]

@@ -214,7 +214,7 @@ def test_a_plan_counts_groups():
         ({"clipping": "ghost"}, {}, "clipping is ghost, which clips every image by itself"),
         ({"physical_batch_size": 2}, {}, "must hold the 3 images of one group"),
         ({}, {"observers": ["free_scores"]}, "free scores .* are of samples"),
-        ({}, {"names": NAMES[:-1] + ["other"]}, "15 groups of 48 images, but there are 16 of 48"),
+        ({}, {"names": [*NAMES[:-1], "other"]}, "15 groups of 48 images, but there are 16 of 48"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_line(recipe, options, line):
