@@ -5,6 +5,7 @@ from gradval.models.registry import ARCHITECTURES
 from gradval.privacy.ledger import SEEDED_NOTICE
 from gradval.report.labels import figure_label
 from gradval.runtime.code import code_digest, file_digest
+from gradval.runtime.files import keep_to_owner
 from gradval.scores import registry
 from gradval.study import checks, experiments, names
 from gradval.study.config import validate
@@ -20,6 +21,11 @@ try:
     checks.check_paper(STUDY, PAPER)
 except ConfigError as error:
     sys.exit(f"config: {error}")
+
+# Exact scores, images and figures of people are for their owner alone, as their weights are; jobs
+# inherit this from the process that starts them, and those of a cluster read it here themselves.
+if experiments.has_private_data(STUDY):
+    keep_to_owner()
 
 # Name -> what the config calls it: the same, or an import path.
 SCORES = registry.choices_by_name(STUDY.scores.names)

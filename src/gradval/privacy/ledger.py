@@ -63,6 +63,11 @@ SEEDED_NOTICE = (
     "Noise was seeded, so that the study can be repeated: the epsilon shown is what the same "
     "training promises with secret noise, and these models carry no guarantee."
 )
+# Belongs wherever accuracies or losses of private runs are shown.
+EXACT_NOTICE = (
+    "Losses and accuracies are exact: no epsilon covers those on training images, also of private "
+    "runs, nor what those on test images tell of the test images."
+)
 PUBLIC_MODEL = (
     "Whoever released the scores stated that the model is public: that it was not trained, tuned "
     "or chosen with these samples. If it was, no epsilon holds. Epsilon covers all released scores "

@@ -217,6 +217,11 @@ def secret_noise(study: Study, dataset: str) -> bool:
     return bool(chosen)
 
 
+def has_private_data(study: Study) -> bool:
+    """Whether some data set of the config is of a source that is not known to be public."""
+    return any(block.source not in PUBLIC_SOURCES for block in study.datasets.values())
+
+
 def seeds_noise(study: Study) -> bool:
     """Whether some private run of the grid has seeded noise, which is to be said of its epsilon."""
     return any(
