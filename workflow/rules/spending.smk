@@ -39,6 +39,15 @@ def charged(job=None):
     return files
 
 
+def auditable(wildcards):
+    """The same of an audit, or one line that says why there can be none."""
+    if BY_GROUP:
+        sys.exit(
+            "config: audit: its canaries are samples, but the unit is a group (privacy.unit)"
+        )
+    return charged("audit")(wildcards)
+
+
 def planned_jobs(dataset):
     """Every private job of the default target on a data set: setting, seed, draw, job."""
     settings = [s for s in SETTINGS if s.dataset == dataset]

@@ -104,7 +104,8 @@ class PrivacyBlock(Block):
     unit: Literal["sample", "group"] = Field(
         default="sample",
         description="whose contribution private training hides: one image, or a whole group of "
-        "them, such as a patient (batch sizes and delta then count groups); see docs/privacy",
+        "them, such as a patient (batch sizes and delta then count groups), see "
+        "docs/privacy/patients.md",
     )
     images_per_group: Count = Field(
         default=4,
@@ -207,7 +208,7 @@ Bounds = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidat
 
 
 class Release(Block):
-    """Release of one score of every sample under differential privacy, see docs/privacy.md."""
+    """Releases of scores under differential privacy, see docs/privacy/releases.md."""
 
     share: Fraction = Field(
         default=0.25, description="of the level's epsilon: a quarter is epsilon 1 at eps4"

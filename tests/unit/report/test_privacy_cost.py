@@ -45,7 +45,7 @@ def test_every_event_is_counted_once():
 def test_units_are_not_mixed():
     group = trained(FIRST).model_copy(update={"unit": "group"})
     spent = [*spent_by_two_seeds(), Spent.of(KEY, "full", extended(None, group))]
-    with pytest.raises(ValueError, match="different units .group and sample., which do not"):
+    with pytest.raises(ValueError, match=r"different units .group and sample., which do not"):
         cost_rows(spent, {"digits": DELTA}, "rdp")
 
 
