@@ -56,8 +56,8 @@ rule build_privacy_cost:
     params:
         # An input would be made anew: the default target does not ask for audits.
         audits=audits_there,
-        deltas={name: STUDY.datasets[name].delta for name in STUDY.grid.datasets},
-        budgets={name: budget_of(name) for name in STUDY.grid.datasets},
+        deltas={name: block.delta for name, block in STUDY.datasets.items()},
+        budgets={name: block.budget for name, block in STUDY.datasets.items()},
         accountant=STUDY.privacy.accountants[0],
         notice=seeded_notice(),
         code=code_of("build_privacy_cost"),

@@ -74,11 +74,13 @@ class Spent:
         elif kind == "released":
             found = found[1:]
         return cls(
-            *(str(key[name]) for name in ("dataset", "model", "privacy")),
-            kind,
-            found[-1].unit,
-            tuple(event.accounted() for event in found),
-            removal,
+            dataset=str(key["dataset"]),
+            model=str(key["model"]),
+            privacy=str(key["privacy"]),
+            kind=kind,
+            unit=found[-1].unit,
+            events=tuple(event.accounted() for event in found),
+            removal=removal,
         )
 
 

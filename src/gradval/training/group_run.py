@@ -13,7 +13,7 @@ import torch
 from gradval.data.images import NormalisedImages
 from gradval.data.store import Store
 from gradval.models.architectures import model_for, parameter_count
-from gradval.privacy.events import write_events
+from gradval.privacy.events import Events, write_events
 from gradval.privacy.group_plan import GroupPlan, group_events
 from gradval.runtime.devices import job_device
 from gradval.runtime.files import atomic_path, write_json
@@ -57,7 +57,7 @@ def train_groups(
         OSError: a file cannot be written.
     """
 
-    def events(executed: GroupPlan) -> Any:
+    def events(executed: GroupPlan) -> Events:
         return group_events(
             executed, name=phase_name, clipping_norm=recipe.clipping_norm, secret=secret_noise
         )
