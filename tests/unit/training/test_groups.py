@@ -198,6 +198,7 @@ def test_a_plan_counts_groups():
         "second_epochs": 1,
         "removed_fraction": 0.25,
         "target_epsilon": 4.0,
+        "accountant": "rdp",
     }
     plans = plan_group_phases(GROUPS, IMAGES, images_per_group=MOST, delta=1e-2, **options)
     assert set(plans) == {"full", "first"}
