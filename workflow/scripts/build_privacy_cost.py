@@ -1,7 +1,5 @@
 """Compose every private run of the study, by data set: what all of it cost together."""
 
-from pathlib import Path
-
 from gradval.privacy.events import read_events
 from gradval.report.privacy_cost import TITLE, Spent, cost_rows, cost_table
 from gradval.report.tables import write_tables
@@ -14,12 +12,7 @@ with job(snakemake.log[0]):
         kind: snakemake.input.get(kind, []) for kind in ("full", "first", "pruned", "released")
     }
     spent = [
-        Spent.of(
-            run_key(path),
-            kind,
-            read_events(path),
-            Path(path).parent.name if kind == "pruned" else "",
-        )
+        Spent.of(run_key(path), kind, read_events(path))
         for kind, paths in (found | {"audit": params.audits}).items()
         for path in paths
     ]

@@ -10,7 +10,7 @@ from gradval.privacy.events import Events, PlainTraining, PublicModel
 from gradval.privacy.study_cost import composed
 from gradval.report.labels import accountant_label
 from gradval.report.tables import Block, Column, Table
-from gradval.study.names import dataset_label, model_label, privacy_label, score_label
+from gradval.study.names import dataset_label, model_label, privacy_label
 
 TITLE = "What the whole study cost"
 INTRO = (
@@ -43,7 +43,6 @@ class Spent:
     Attributes:
         dataset, model, privacy: of its run.
         kind: a key of `KINDS`.
-        removal: of a second phase, else empty.
         unit: whose contribution its noise hides.
         events: that it executed itself.
     """
@@ -54,19 +53,15 @@ class Spent:
     kind: str
     unit: str
     events: tuple[Event, ...]
-    removal: str = ""
 
     @classmethod
-    def of(
-        cls, key: Mapping[str, str | int], kind: str, events: Events, removal: str = ""
-    ) -> "Spent":
+    def of(cls, key: Mapping[str, str | int], kind: str, events: Events) -> "Spent":
         """From a file of events, which repeats those of earlier phases.
 
         Args:
             key: data set, model and privacy level (`gradval.study.names.run_key`).
             kind: a key of `KINDS`; what came before a second phase or a release is not its own.
             events: all private.
-            removal: see `Spent`.
         """
         found = [e for e in events.events if not isinstance(e, PlainTraining | PublicModel)]
         if kind == "pruned":
@@ -80,7 +75,6 @@ class Spent:
             kind=kind,
             unit=found[-1].unit,
             events=tuple(event.accounted() for event in found),
-            removal=removal,
         )
 
 
@@ -93,21 +87,19 @@ def cost_rows(spent: Iterable[Spent], deltas: Mapping[str, float], accountant: s
         accountant: as in `gradval.privacy.accountants.epsilon`.
 
     Returns:
-        dataset, unit, model, privacy, kind, removal, runs, epsilon (of the costliest run), sum and
-        composed epsilon of all runs of the row.
+        dataset, model, privacy, kind, unit, runs, epsilon (of the costliest run), sum and
+        composed epsilon of all runs of the row, delta.
     """
-    runs = list(spent)
-    keys = ["dataset", "model", "privacy", "kind", "removal"]
-    rows = []
-    for name in dict.fromkeys(run.dataset for run in runs):
-        of_dataset = [run for run in runs if run.dataset == name]
-        for key in dict.fromkeys(tuple(getattr(run, k) for k in keys) for run in of_dataset):
-            of_kind = [run for run in of_dataset if tuple(getattr(run, k) for k in keys) == key]
-            rows.append(
-                dict(zip(keys, key, strict=True)) | _cost(of_kind, deltas[name], accountant)
-            )
-        total = {"dataset": name, "model": "", "privacy": "", "kind": "all", "removal": ""}
-        rows.append(total | _cost(of_dataset, deltas[name], accountant))
+    parts: dict[tuple[str, ...], list[Spent]] = {}
+    totals: dict[tuple[str, ...], list[Spent]] = {}
+    for run in spent:
+        parts.setdefault((run.dataset, run.model, run.privacy, run.kind), []).append(run)
+        totals.setdefault((run.dataset, "", "", "all"), []).append(run)
+    rows = [
+        dict(zip(("dataset", "model", "privacy", "kind"), key, strict=True))
+        | _cost(runs, deltas[key[0]], accountant)
+        for key, runs in (*parts.items(), *totals.items())
+    ]
     return pd.DataFrame(rows)
 
 
@@ -141,8 +133,9 @@ def cost_table(
         budgets: of each data set, `None` for none.
         notice: what must be said of the noise, empty for nothing.
     """
-    columns = ["run", "model", "privacy", "removed by"]
-    numbers = ["runs", "ε of one", "sum of ε", f"composed ε ({accountant_label(accountant)})"]
+    columns = ["run", "model", "privacy"]
+    label = accountant_label(accountant)
+    numbers = ["runs", "largest ε of one", "sum of ε", f"composed ε ({label})"]
     blocks = []
     for name, of_dataset in rows.groupby("dataset", sort=False):
         frame = pd.DataFrame(
@@ -151,7 +144,6 @@ def cost_table(
                     "everything" if row.kind == "all" else KINDS[str(row.kind)],
                     model_label(str(row.model)),
                     privacy_label(str(row.privacy)) if row.privacy else "",
-                    score_label(str(row.removal)) if row.removal else "",
                     str(row.runs),
                     f"{row.epsilon:.3f}",
                     f"{row.sum:.3f}",

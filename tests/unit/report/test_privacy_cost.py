@@ -26,7 +26,7 @@ def spent_by_two_seeds():
         key = KEY | {"seed": seed}
         yield Spent.of(key, "first", first)
         yield Spent.of(key, "released", released)
-        yield Spent.of(key, "pruned", second, "vog")
+        yield Spent.of(key, "pruned", second)
 
 
 def test_every_event_is_counted_once():
