@@ -86,9 +86,8 @@ def test_a_study_of_patients(clinic):
     first = pd.read_parquet(clinic / RELEASED)
     assert list(first) == ["index", "loss"] and len(first) == groups
     trained, released = charges(clinic, "clinic.spent.jsonl")
-    assert (
-        trained["epsilon"] < 8 and released["epsilon"] == 2 and not list(clinic.rglob("*charged"))
-    )
+    assert trained["epsilon"] < 8 and released["epsilon"] == pytest.approx(2, rel=1e-2)
+    assert not list((clinic / "results").rglob("*.charged"))
     # Training leaves room for its release: together they meet the level.
     assert trained["epsilon"] + released["epsilon"] > 8 * 0.99
 
