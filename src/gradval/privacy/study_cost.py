@@ -5,7 +5,7 @@ for the unit that takes part in all of it: what was removed before a second phas
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gradval.privacy.accountants import Event, Laplace, Pure, SampledGaussian, epsilon
@@ -13,7 +13,7 @@ from gradval.privacy.budget import Budget, BudgetExceeded, Question
 from gradval.privacy.plan import PhasePlan
 from gradval.study.names import score_of
 
-_KINDS: dict[str, type[Event]] = {
+_KINDS: dict[str, Callable[..., Event]] = {
     "gaussian": SampledGaussian,
     "laplace": Laplace,
     "pure": Pure,
@@ -38,7 +38,7 @@ def composed(events: Iterable[Event], delta: float, accountant: str) -> float:
 
 def to_plain(event: Event) -> dict[str, Any]:
     """A mechanism as plain values: its kind, its numbers, and steps last."""
-    kind = next(name for name, known in _KINDS.items() if isinstance(event, known))
+    kind = next(name for name, known in _KINDS.items() if known is type(event))
     return {"kind": kind, **vars(event)}
 
 

@@ -95,9 +95,9 @@ def cost_rows(spent: Iterable[Spent], deltas: Mapping[str, float], accountant: s
     for run in spent:
         parts.setdefault((run.dataset, run.model, run.privacy, run.kind), []).append(run)
         totals.setdefault((run.dataset, "", "", "all"), []).append(run)
+    names = ("dataset", "model", "privacy", "kind")
     rows = [
-        dict(zip(("dataset", "model", "privacy", "kind"), key, strict=True))
-        | _cost(runs, deltas[key[0]], accountant)
+        {**dict(zip(names, key, strict=True)), **_cost(runs, deltas[key[0]], accountant)}
         for key, runs in (*parts.items(), *totals.items())
     ]
     return pd.DataFrame(rows)
