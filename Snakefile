@@ -2,8 +2,8 @@
 
 Data flows one way: data set -> training -> scores -> selections -> figures and tables.
 Targets: all, figure1 ... figure10, table1, scorecard, levels, learning_curves, free_scores,
-questions (correlations, explained, doses, planted, reliability, ...), federation, audit; see
-README.md.
+questions (correlations, explained, doses, planted, reliability, ...), federation, audit,
+privacy_cost; see README.md.
 """
 
 import sys
@@ -37,12 +37,14 @@ find_plugins_in(*(Path(file).parent for file in workflow.configfiles))
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/shards.smk"
+include: "workflow/rules/spending.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/pruning.smk"
 include: "workflow/rules/ledgers.smk"
+include: "workflow/rules/budget.smk"
 include: "workflow/rules/presentation.smk"
 include: "workflow/rules/questions_inputs.smk"
 include: "workflow/rules/questions.smk"

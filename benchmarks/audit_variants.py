@@ -4,7 +4,7 @@
 
 The audit and the broken trainings are those of the tests (`tests/unit/small_audit.py` and
 `broken_privacy.py`), five seeds each. Writes `docs/audit/variants.csv` and prints the table of
-docs/privacy.md. Takes six minutes on two cores.
+docs/privacy/audit.md. Takes six minutes on two cores.
 """
 
 from dataclasses import asdict
@@ -27,7 +27,7 @@ CASES = {
 
 
 def main() -> None:
-    """Audit every variant once a seed, and print the table of docs/privacy.md."""
+    """Audit every variant once a seed, and print the table of docs/privacy/audit.md."""
     store, rows = small_store(), []
     for phase, variants in CASES.items():
         for mistake, make_trainer in variants.items():

@@ -1,5 +1,6 @@
 rule audit_training:
     input:
+        unpack(auditable),
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         plan=rules.plan_privacy.output.plan,
     output:

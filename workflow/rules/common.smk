@@ -5,6 +5,7 @@ from gradval.models.registry import ARCHITECTURES
 from gradval.privacy.ledger import SEEDED_NOTICE
 from gradval.report.labels import figure_label
 from gradval.runtime.code import code_digest, file_digest
+from gradval.runtime.files import keep_to_owner
 from gradval.scores import registry
 from gradval.scores.variants import variants
 from gradval.study import checks, experiments, names
@@ -21,6 +22,11 @@ try:
     checks.check_paper(STUDY, PAPER)
 except ConfigError as error:
     sys.exit(f"config: {error}")
+
+# Exact scores, images and figures of people are for their owner alone, as their weights are; jobs
+# inherit this from the process that starts them, and those of a cluster read it here themselves.
+if experiments.has_private_data(STUDY):
+    keep_to_owner()
 
 # Name -> what the config calls it: the same, or an import path.
 SCORES = registry.choices_by_name(STUDY.scores.names)
@@ -46,6 +52,10 @@ try:
 except ValueError as error:
     sys.exit(f"config: {error}")
 FEDERATION = STUDY.federation
+BY_GROUP = STUDY.privacy.unit == "group"
+# By groups with scripts of their own, so that trainings by samples do not depend on their code.
+PLANNING = "plan_group_privacy" if BY_GROUP else "plan_privacy"
+TRAINING = "train_groups" if BY_GROUP else "train_model"
 FIGURE_NAMES = [*PAPER.figures, *STUDY.figures]
 CLAIMS_FILE = f"{workflow.basedir}/paper/claims.csv"
 
@@ -155,6 +165,12 @@ def run_files(settings, *files, runs=RUNS):
     return [f"{folder}/{file}" for folder in folders for file in files]
 
 
+def run_folder(wildcards):
+    """The folder of a run."""
+    keys = ("dataset", "model", "privacy", "seed", "draw")
+    return RUN.format(**{key: getattr(wildcards, key) for key in keys})
+
+
 def dataset_needs(wildcards, output):
     """What selections need of a data set. As it takes `output`, a change of it alone does not
     prepare the data set anew, and train all models."""
@@ -221,6 +237,27 @@ def retrained(name):
 def release_epsilon(wildcards):
     """Epsilon of a release of one score of a run."""
     return experiments.release_epsilon(STUDY, wildcards.privacy)
+
+
+def released_epsilon(wildcards):
+    """The same, from the first phase or from a full run."""
+    return experiments.release_epsilon(STUDY, wildcards.privacy, wildcards.phase)
+
+
+def full_release_epsilons(wildcards):
+    """Epsilon of each release from a full run that its noise leaves room for."""
+    return experiments.planned_releases(STUDY, wildcards.privacy)
+
+
+def releasable_scores(wildcards):
+    """Score files that are released, or one line that says why nothing may be."""
+    if wildcards.phase == "full" and not STUDY.release.full:
+        sys.exit(
+            f"config: release.full is false: a full run at {wildcards.privacy} spends all of its "
+            "epsilon on training; set it to true, which leaves room for the releases"
+        )
+    folder = f"{run_folder(wildcards)}/{wildcards.phase}"
+    return score_files(folder, STUDY.pruning.scores)
 
 
 def comparison_inputs(wildcards):
@@ -363,6 +400,10 @@ def all_targets():
         targets += federation_targets()
     if RELEASED:
         targets += run_files(PRUNED, "first/released_scores.ledger.json")
+    if BY_GROUP:
+        targets += run_files(SETTINGS, "full/group_scores.parquet")
+    if any(names.is_private(setting.privacy) for setting in SETTINGS):
+        targets += ["results/privacy_cost.csv"]
     # Named, or a score file that is missing would not be missed while the figures exist.
     targets += run_files(SETTINGS, *score_files("full", SCORES))
     return targets + run_files(PRUNED, *score_files("first", STUDY.pruning.scores))

@@ -30,6 +30,7 @@ rule prune_dataset:
 # One job for all removals of a run: most of a short run is the start of its process.
 rule retrain_pruned:
     input:
+        unpack(charged("pruned")),
         **when(RELEASED, released=f"{RUN}/first/released_scores.events.json"),
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         plan=rules.plan_privacy.output.plan,

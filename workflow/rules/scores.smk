@@ -254,9 +254,35 @@ rule gather_scores_by:
         "../scripts/gather_scores.py"
 
 
+# One value a group: no score of one of its images, and as private as those.
+rule score_groups:
+    input:
+        samples=f"{DATA}/samples.parquet",
+        scores=score_files(f"{RUN}/{{phase}}", SCORES),
+    output:
+        scores=f"{RUN}/{{phase}}/group_scores.parquet",
+    log:
+        "logs/score_groups/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.log",
+    benchmark:
+        "logs/score_groups/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.jsonl"
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        mem_mb=data_memory,
+        runtime=short,
+    params:
+        code=code_of("score_groups"),
+    message:
+        "Scores of the groups of {wildcards.dataset} with {wildcards.model}, "
+        "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
+    script:
+        "../scripts/score_groups.py"
+
+
 rule release_scores:
     input:
-        scores=score_files(f"{RUN}/{{phase}}", STUDY.pruning.scores),
+        **when(BY_GROUP, samples=f"{DATA}/samples.parquet"),
+        scores=releasable_scores,
         events=rules.train_model.output.events,
     output:
         scores=f"{RUN}/{{phase}}/released_scores.parquet",
@@ -271,12 +297,15 @@ rule release_scores:
         mem_mb=data_memory,
         runtime=short,
     params:
+        **when(STUDY.release.draw, draw=STUDY.release.draw),
+        data_budget=data_budget,
+        unit=STUDY.privacy.unit,
         # Not among results: who deletes those has not had his epsilon back.
         budget_file="resources/budgets/{dataset}.jsonl",
         budget=STUDY.release.budget,
         scores=STUDY.pruning.scores,
         bounds=STUDY.release.bounds,
-        epsilon=release_epsilon,
+        epsilon=released_epsilon,
         code=code_of("release_scores"),
     message:
         "Releasing the scores of {wildcards.model} on {wildcards.dataset}, "

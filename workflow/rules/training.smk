@@ -13,19 +13,22 @@ rule plan_privacy:
         mem_mb=2000,
         runtime=short,
     params:
+        **when(BY_GROUP, images_per_group=STUDY.privacy.images_per_group),
+        **when(STUDY.release.full, full_release_epsilons=full_release_epsilons),
         schedule=schedule_of,
         removed_fraction=STUDY.pruning.fraction,
         release_epsilon=release_epsilon if RELEASED else None,
         privacy=planned_privacy,
-        code=code_of("plan_privacy"),
+        code=code_of(PLANNING),
     message:
         "Solving for the noise of {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}"
     script:
-        "../scripts/plan_privacy.py"
+        f"../scripts/{PLANNING}.py"
 
 
 rule train_model:
     input:
+        unpack(charged()),
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
         plan=rules.plan_privacy.output.plan,
     output:
@@ -50,9 +53,9 @@ rule train_model:
         model=lookup(dpath="{model}", within=MODELS),
         recipe=recipe_of,
         secret_noise=secret_noise,
-        code=code_of("train_model", architecture),
+        code=code_of(TRAINING, architecture),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, {wildcards.privacy}, "
         "seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
     script:
-        "../scripts/train_model.py"
+        f"../scripts/{TRAINING}.py"

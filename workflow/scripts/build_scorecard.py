@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gradval.evidence import Evidence, RunSetting, build_scorecard, read_claims
 from gradval.evidence.files import read_csvs, read_tables
+from gradval.privacy.ledger import EXACT_NOTICE
 from gradval.report.labels import labels_apart
 from gradval.report.scorecard import Ran, write_scorecard
 from gradval.runtime.jobs import job
@@ -34,4 +35,5 @@ with job(snakemake.log[0]):
         [output.csv, output.md, output.html],
         claims,
         Ran(comparisons, selection["k"], selection["pearson_top"]),
+        [notice for notice in (EXACT_NOTICE, snakemake.params.notice) if notice],
     )

@@ -11,5 +11,6 @@ with job(snakemake.log[0]):
         removed_fraction=snakemake.params.removed_fraction,
         **snakemake.params.privacy,
         release_epsilon=snakemake.params.release_epsilon,
+        full_release_epsilons=snakemake.params.get("full_release_epsilons", ()),
     )
     write_json(snakemake.output.plan, phases_to_dict(phases))

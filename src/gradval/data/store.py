@@ -177,6 +177,17 @@ def open_store(folder: str | Path) -> Store:
     return store
 
 
+def read_groups(samples: str | Path, split: str = "train") -> list[str]:
+    """The group of each sample of a split, from `samples.parquet` of a store alone.
+
+    Raises:
+        ValueError: the file is damaged; the message names it.
+    """
+    table = _read(pd.read_parquet, Path(samples))
+    groups: list[str] = table.loc[table["split"] == split, "group"].tolist()
+    return groups
+
+
 def class_counts(store: Store, split: str) -> dict[str, int]:
     """How many images a split (`train` or `test`) has of each class, by its name."""
     counts = np.bincount(getattr(store, split).labels, minlength=len(store.classes))

@@ -99,12 +99,7 @@ class Budget:
         return [{k: e[k] for k in keys} for e in self._read() if e["kind"] == "charge"]
 
     def _charge(self, entries: list[dict[str, Any]], asked: Question, epsilon: float) -> int:
-        spent = _spent(entries)
-        if self.limit is not None and spent + epsilon > self.limit * _SLACK:
-            raise BudgetExceeded(
-                f"{self.path}: a draw at epsilon {epsilon:g} exceeds the budget: {spent:g} of "
-                f"{self.limit:g} is spent"
-            )
+        self._check_limit(entries, asked, epsilon)
         number = len([e for e in entries if e["kind"] == "charge"])
         self._append(
             {
@@ -116,6 +111,15 @@ class Budget:
             }
         )
         return number
+
+    def _check_limit(self, entries: list[dict[str, Any]], asked: Question, epsilon: float) -> None:
+        """Refuse a charge beyond the limit; called under the lock, before anything is written."""
+        spent = _spent(entries)
+        if self.limit is not None and spent + epsilon > self.limit * _SLACK:
+            raise BudgetExceeded(
+                f"{self.path}: a draw at epsilon {epsilon:g} exceeds the budget: {spent:g} of "
+                f"{self.limit:g} is spent"
+            )
 
     def _read(self) -> list[dict[str, Any]]:
         if not self.path.exists():

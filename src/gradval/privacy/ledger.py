@@ -25,6 +25,7 @@ from gradval.privacy.events import (
     Randomness,
     Release,
     Selection,
+    Unit,
 )
 from gradval.privacy.records import Record, read_record
 
@@ -62,16 +63,22 @@ SEEDED_NOTICE = (
     "Noise was seeded, so that the study can be repeated: the epsilon shown is what the same "
     "training promises with secret noise, and these models carry no guarantee."
 )
+# Belongs wherever accuracies or losses of private runs are shown.
+EXACT_NOTICE = (
+    "Losses and accuracies are exact: no epsilon covers those on training images, also of private "
+    "runs, nor what those on test images tell of the test images."
+)
 PUBLIC_MODEL = (
     "Whoever released the scores stated that the model is public: that it was not trained, tuned "
     "or chosen with these samples. If it was, no epsilon holds. Epsilon covers all released scores "
     "together. No target was set for it. The noise of the releases is not seeded."
 )
-# The same for units that are groups.
-GROUP_RELATION = (
-    "replace one group of samples by a blank one, which has any score; the number and positions of "
-    "the groups are public"
+# The same two for units that are groups.
+GROUP_BLANKING_RELATION = (
+    "replace one group of samples by a blank one, which has no gradient and any score; the number "
+    "and positions of the groups are public"
 )
+GROUP_NEIGHBOURING_RELATION = "add or remove one group of samples, such as all of a patient"
 PUBLISHED_STATISTICS = (
     "For a site that publishes statistics of its scores: epsilon covers all that are listed, and "
     "the weights and checkpoints of the run that made the scores. No target was set for it. The "
@@ -250,9 +257,10 @@ def check(ledger: Any, where: str = "ledger") -> None:
             raise ValueError(f"{where}: $.{key}: that of these events is {derived!r}")
     _check_groups(stated, groups_of(events), where)
     samples = max((e.samples or 0 for e in events if not isinstance(e, PublicModel)), default=0)
+    unit = _unit(events)
     if stated.delta * samples >= 1:
         raise ValueError(
-            f"{where}: $.delta: {stated.delta} promises nothing for {samples} samples, it must be "
+            f"{where}: $.delta: {stated.delta} promises nothing for {samples} {unit}s, it must be "
             "below one over their number"
         )
     _check_notes(stated.notes, _notes(events), where)
@@ -319,9 +327,15 @@ def _neighbouring_relation(events: Sequence[Event]) -> str:
         if isinstance(event, Release)
         or (isinstance(event, Publication) and event.relation == "replace")
     ]
+    by_group = _unit(events) == "group"
     if not releases:
-        return NEIGHBOURING_RELATION
-    return GROUP_RELATION if releases[-1].unit == "group" else BLANKING_RELATION
+        return GROUP_NEIGHBOURING_RELATION if by_group else NEIGHBOURING_RELATION
+    return GROUP_BLANKING_RELATION if by_group else BLANKING_RELATION
+
+
+def _unit(events: Sequence[Event]) -> Unit:
+    # One file has one unit.
+    return next((e.unit for e in events if not isinstance(e, PublicModel)), "sample")
 
 
 def _publishes(events: Sequence[Event]) -> bool:

@@ -8,7 +8,7 @@ second phase is solved given the first, so that it too meets the target. So does
 whose samples were chosen by released scores; there the release is composed as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,6 +75,7 @@ def plan_phases(
     delta: float,
     accountant: str = "pld",
     release_epsilon: float | None = None,
+    full_release_epsilons: Sequence[float] = (),
 ) -> dict[str, PhasePlan]:
     """Plan every phase of one data set, model and privacy level.
 
@@ -87,6 +88,8 @@ def plan_phases(
         delta: in (0, 1); unused by a non-private run.
         accountant: see `gradval.privacy.accountants.epsilon`.
         release_epsilon: pure epsilon of a release of one score between the phases, if there is one.
+        full_release_epsilons: pure epsilon of each release of a score from the full run, which
+            composes with them to the target.
 
     Returns:
         `full`, `first`, `second_pruned`, `second_unpruned` and, with a release, `second_released`
@@ -120,7 +123,7 @@ def plan_phases(
         )
         phases.update({name: phases[name].with_noise(noise) for name in free})
 
-    solve(["full"], [])
+    solve(["full"], [Laplace(1 / released) for released in full_release_epsilons])
     solve(["first", "second_pruned"], [])
     spent: list[Event] = [phases["first"].event()]
     solve(["second_unpruned"], spent)

@@ -4,7 +4,7 @@ Each score is clipped to bounds that are public, given in advance and never take
 gets Laplace noise of scale (high - low) / epsilon from OpenDP. Given the model, the released score
 of a sample depends on that sample alone, so replacing one sample moves one released score, by at
 most high - low: the release is pure epsilon-differentially private, for each sample on its own.
-The model must be private too, and its events composed with this one (docs/privacy.md).
+The model must be private too, and its events composed with this one (docs/privacy/releases.md).
 
 The noise is drawn from the operating system's secure source. It cannot be seeded or repeated, and
 whoever publishes two releases of the same scores pays twice.

@@ -14,7 +14,8 @@ TITLE = "Privacy ledger"
 INTRO = (
     "Mechanisms: gaussian is Poisson-subsampled (DP-SGD), laplace a release of scores, with the "
     "scale of the noise in widths of the bounds. Several are separated by +. The numbers under "
-    "remarks are those of the list below."
+    "remarks are those of the list below. ε is of weights and checkpoints: the exact train_loss in "
+    "metrics.csv and train_accuracy in summary.json beside them are not private."
 )
 
 

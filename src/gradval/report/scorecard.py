@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,10 @@ class Ran:
 
 
 def scorecard_tables(
-    scorecard: pd.DataFrame, claims: pd.DataFrame, ran: Ran | None = None
+    scorecard: pd.DataFrame,
+    claims: pd.DataFrame,
+    ran: Ran | None = None,
+    notices: Sequence[str] = (),
 ) -> list[Table]:
     """How many claims have which verdict, and every claim with its numbers.
 
@@ -96,6 +99,7 @@ def scorecard_tables(
         scorecard: as returned by `gradval.evidence.build_scorecard`, or read from its CSV file.
         claims: the claims table, for the paper's settings in full.
         ran: the comparisons that were run.
+        notices: what must be said of the runs' privacy.
     """
     summary = summarise_verdicts(scorecard)
     counts = pd.DataFrame(
@@ -114,7 +118,7 @@ def scorecard_tables(
     meanings = [f"{name}: {meaning}." for name, meaning in MEANINGS.items()]
     return [
         Table.of(counts, "Verdicts", kinds=KINDS),
-        Table.of(rows, "Claims", kinds=KINDS, notes=[LEVELS, *meanings]),
+        Table.of(rows, "Claims", kinds=KINDS, notes=[LEVELS, *meanings, *notices]),
     ]
 
 
@@ -123,12 +127,13 @@ def write_scorecard(
     paths: Iterable[str | Path],
     claims: pd.DataFrame,
     ran: Ran | None = None,
+    notices: Sequence[str] = (),
 ) -> None:
     """Write a scorecard to every path, in the form that its suffix names: .csv, .md or .html.
 
     The other arguments are those of `scorecard_tables`; a .csv file has every column.
     """
-    tables = scorecard_tables(scorecard, claims, ran)
+    tables = scorecard_tables(scorecard, claims, ran, notices)
     write_tables(paths, tables, title=TITLE, data=scorecard)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gradval.evidence.table1 import EPSILONS, Paper
-from gradval.privacy.ledger import SEEDED_NOTICE
+from gradval.privacy.ledger import EXACT_NOTICE, SEEDED_NOTICE
 from gradval.report.labels import substitutes_label
 from gradval.report.tables import Block, Column, Table, write_tables
 from gradval.study.names import (
@@ -140,6 +140,8 @@ def _notes(accuracies: pd.DataFrame, substitutes: str) -> list[str]:
         notes.append(SELECTION_NOTE)
     if released.any():
         notes.append(RELEASED_NOTE)
+    if private.any():
+        notes.append(EXACT_NOTICE)
     if "seeded" in accuracies and accuracies["seeded"].any():
         notes.append(SEEDED_NOTICE)
     if substitutes:

@@ -55,6 +55,11 @@ def private_path(path: str | Path) -> Iterator[Path]:
         temporary.chmod(0o600)
 
 
+def keep_to_owner() -> None:
+    """From now on, files of this process and its children are readable by their owner alone."""
+    os.umask(os.umask(0o077) | 0o077)
+
+
 def _remove_leftovers(path: Path) -> None:
     for left in path.parent.glob(f".{glob.escape(path.stem)}.[0-9]*{path.suffix}"):
         # Another process may be writing, such as one of a node that was taken for dead.

@@ -14,7 +14,7 @@ from gradval.study.config_errors import ConfigError
 from gradval.study.experiments import RUN_FIGURES, Experiments, Figure, Side
 from gradval.study.fields import nearest
 from gradval.study.names import NON_PRIVATE, Setting, is_private
-from gradval.training.recipe import Recipe
+from gradval.training.recipe import Recipe, check_grouping
 
 if TYPE_CHECKING:
     from gradval.study.config import Study
@@ -41,6 +41,8 @@ def check(study: Study) -> None:
     _check_release(study, scores)
     _check_audit(study)
     _check_federation(study, scores)
+    _check_unit(study)
+    _check_budgets(study)
     for kind in ("datasets", "models"):
         for name, ours in getattr(study.substitutes, kind).items():
             if ours is not None:
@@ -189,6 +191,50 @@ def _check_audit(study: Study) -> None:
     for privacy in block.privacy:
         if not is_private(privacy):
             raise ConfigError(f"audit.privacy: {privacy} makes no claim; use levels such as eps1")
+
+
+def _check_unit(study: Study) -> None:
+    """What works by samples alone is refused where groups are the units of private training."""
+    if study.privacy.unit == "sample":
+        return
+    if study.scores.free:
+        raise ConfigError(
+            "scores.free: collects scores of samples in private training, whose unit is a group "
+            "(privacy.unit); set it to false"
+        )
+    if experiments.pruning_settings(study):
+        raise ConfigError(
+            "pruning.privacy: samples are removed (Table 1), but the unit is a group "
+            "(privacy.unit); set it to []"
+        )
+    if study.federation is not None and study.federation.dataset in study.grid.datasets:
+        raise ConfigError(
+            "federation: sites train by samples, but the unit is a group (privacy.unit); set it "
+            "to null"
+        )
+    for setting in filter(lambda s: is_private(s.privacy), experiments.settings(study)):
+        options = experiments.recipe(study, setting.dataset, setting.model, setting.privacy)
+        where = f"training of {setting.model} on {setting.dataset}, {setting.privacy}"
+        try:
+            check_grouping(Recipe.from_config(options), study.privacy.images_per_group)
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_budgets(study: Study) -> None:
+    for name in study.grid.datasets:
+        if study.datasets[name].budget is None:
+            continue
+        if NON_PRIVATE in study.grid.privacy:
+            raise ConfigError(
+                f"datasets.{name}.budget: a training without privacy exceeds every budget; leave "
+                "nonprivate out of grid.privacy"
+            )
+        if study.federation is not None and study.federation.dataset == name:
+            raise ConfigError(
+                f"datasets.{name}.budget: does not count what a federation spends; set federation "
+                "to null, or give its sites budgets (federation.report.budget)"
+            )
 
 
 def _check_own_experiments(study: Study, scores: tuple[str, ...]) -> None:

@@ -101,6 +101,17 @@ class PrivacyBlock(Block):
         "and nothing is promised; auto: false for sources that anybody can download (digits, "
         "cifar10, cinic10), true for all others",
     )
+    unit: Literal["sample", "group"] = Field(
+        default="sample",
+        description="whose contribution private training hides: one image, or a whole group of "
+        "them, such as a patient (batch sizes and delta then count groups), see "
+        "docs/privacy/patients.md",
+    )
+    images_per_group: Count = Field(
+        default=4,
+        description="with `unit: group`, the mean gradient of at most so many random images of a "
+        "drawn group is clipped",
+    )
 
 
 def _auto_or_count(value: Any) -> Any:
@@ -220,7 +231,7 @@ Bounds = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidat
 
 
 class Release(Block):
-    """Release of one score of every sample under differential privacy, see docs/privacy.md."""
+    """Releases of scores under differential privacy, see docs/privacy/releases.md."""
 
     share: Fraction = Field(
         default=0.25, description="of the level's epsilon: a quarter is epsilon 1 at eps4"
@@ -230,6 +241,17 @@ class Release(Block):
         description="limit on the epsilon of all releases of a data set, over all runs and for "
         "good (resources/budgets); null: counted, but never refused, which is for studies of "
         "public data",
+    )
+    full: Flag = Field(
+        default=False,
+        description="whether the scores of full runs may be released: their noise is then solved "
+        "so that training and the releases of all scores of `pruning.scores`, at `share` of the "
+        "level's epsilon together, meet the level",
+    )
+    draw: Annotated[int, Field(ge=0), BeforeValidator(as_whole)] = Field(
+        default=0,
+        description="the same number returns the same draw for nothing; another number draws once "
+        "more, and is charged once more",
     )
     bounds: dict[Name, Bounds] = Field(
         default={},

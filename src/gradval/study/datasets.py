@@ -12,6 +12,7 @@ from gradval.study.fields import (
     Fraction,
     Name,
     Number,
+    Positive,
     Seed,
     Text,
     as_whole,
@@ -66,6 +67,12 @@ class DatasetBlock(Block):
     planted: Planted | None = Field(
         default=None, description="wrong labels and duplicates, recorded in the store"
     )
+    budget: Positive | None = Field(
+        default=None,
+        description="limit, for good, on the epsilon at `delta` of all private trainings, audits "
+        "and releases of this data set together, as composed; refused before anything is spent "
+        "beyond it; null: nothing is counted",
+    )
     training: Training = Field(
         default={}, description="merged over the general `training`, see there"
     )
@@ -76,8 +83,8 @@ class DatasetBlock(Block):
         raise NotImplementedError
 
     def options(self) -> dict[str, Any]:
-        """What defines the data set: all that is stated but the training."""
-        return self.model_dump(exclude={"training"}, exclude_none=True)
+        """What defines the data set: all that is stated but training and budget."""
+        return self.model_dump(exclude={"training", "budget"}, exclude_none=True)
 
     @model_validator(mode="after")
     def _one_constant_a_channel(self) -> Self:

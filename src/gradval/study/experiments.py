@@ -225,6 +225,11 @@ def secret_noise(study: Study, dataset: str) -> bool:
     return bool(chosen)
 
 
+def has_private_data(study: Study) -> bool:
+    """Whether some data set of the config is of a source that is not known to be public."""
+    return any(block.source not in PUBLIC_SOURCES for block in study.datasets.values())
+
+
 def seeds_noise(study: Study) -> bool:
     """Whether some private run of the grid has seeded noise, which is to be said of its epsilon."""
     return any(
@@ -233,10 +238,22 @@ def seeds_noise(study: Study) -> bool:
     )
 
 
-def release_epsilon(study: Study, privacy: str) -> float | None:
-    """Pure epsilon of the release of one score at a privacy level; `None` without privacy."""
+def release_epsilon(study: Study, privacy: str, phase: str = "first") -> float | None:
+    """Pure epsilon of the release of one score at a privacy level; `None` without privacy.
+
+    From a first phase one score is used; from a full run all are released, and share the epsilon.
+    """
     target = epsilon_of(privacy)
-    return None if target is None else study.release.share * target
+    if target is None:
+        return None
+    scores = len(study.pruning.scores) if phase == "full" else 1
+    return study.release.share * target / scores
+
+
+def planned_releases(study: Study, privacy: str) -> list[float]:
+    """Pure epsilon of each release from a full run that its noise is to leave room for."""
+    released = release_epsilon(study, privacy, "full") if study.release.full else None
+    return [] if released is None else [released] * len(study.pruning.scores)
 
 
 # --- The paper's experiments in the names of the grid --------------------------------------------

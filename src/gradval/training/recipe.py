@@ -108,6 +108,29 @@ class Recipe:
         return rate * min(1.0, (step + 1) / (rising + 1))
 
 
+def check_grouping(recipe: Recipe, images_per_group: int) -> None:
+    """Find hyper-parameters that do not go together with groups as units of private training.
+
+    Args:
+        recipe: of the training.
+        images_per_group: at most so many images of a group enter its gradient.
+
+    Raises:
+        ValueError: one line that names the keys.
+    """
+    if recipe.clipping == "ghost":
+        raise ValueError(
+            "clipping is ghost, which clips every image by itself; with privacy.unit group use "
+            "bookkeeping, hooks or functorch"
+        )
+    rows = images_per_group * recipe.multiplicity
+    if rows > recipe.physical_batch_size:
+        raise ValueError(
+            f"physical_batch_size is {recipe.physical_batch_size}, but must hold the {rows} images "
+            "of one group (privacy.images_per_group times multiplicity)"
+        )
+
+
 def derive_seed(*parts: str | int) -> int:
     """A 63-bit seed that depends on every part, for streams that must be independent."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()

@@ -1,4 +1,4 @@
-"""The table of published settings in docs/privacy.md: our epsilon beside what was printed."""
+"""The table of published settings: our epsilon beside what was printed."""
 
 import math
 from fractions import Fraction
@@ -10,7 +10,7 @@ from opacus.accountants.analysis.rdp import compute_rdp
 
 from gradval.privacy.accountants import SampledGaussian, epsilon
 
-DOCS = Path(__file__).parents[3] / "docs" / "privacy.md"
+DOCS = Path(__file__).parents[3] / "docs" / "privacy" / "accounting.md"
 SECTION = "## Published settings"
 
 

@@ -433,3 +433,44 @@ def test_merge_keys_anchors_and_empty_files_are_fine(tmp_path):
     for file in ("config.yaml", "paper/experiments.yaml", *OVERLAYS):
         check_repeated_keys(ROOT / file)
         assert yaml.safe_load((ROOT / file).read_text())
+
+
+# --- Groups as units, and budgets -----------------------------------------------------------------
+
+
+def by_group(**changes):
+    config = changed("privacy.unit", "group", changed("pruning.privacy", []))
+    config["federation"] = None
+    update_config(config, changes)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"scores": {"free": True}}, "scores.free: collects scores of samples"),
+        ({"pruning": {"privacy": ["eps4"]}}, "pruning.privacy: samples are removed (Table 1)"),
+        ({"training": {"private": {"clipping": "ghost"}}}, "training of resnet9 on digits, eps1: "),
+        ({"privacy": {"images_per_group": 600}}, "training of resnet9 on digits, eps1: physical"),
+    ],
+)
+def test_what_works_by_samples_alone_is_refused_with_groups(changes, expected):
+    validate(by_group())
+    assert complaint(by_group(**changes)).startswith(expected)
+
+
+def test_a_federation_is_refused_with_groups():
+    config = by_group()
+    config["federation"] = load_config()["federation"]
+    assert complaint(config).startswith("federation: sites train by samples")
+
+
+def test_a_budget_counts_everything_or_is_refused():
+    config = changed("datasets.digits.budget", 20)
+    assert complaint(config).startswith("datasets.digits.budget: a training without privacy")
+    config["grid"]["privacy"] = ["eps1", "eps4", "eps8"]
+    assert complaint(config).startswith("datasets.digits.budget: does not count what a federation")
+    config["federation"] = None
+    assert validate(config).datasets["digits"].budget == 20
+    # What is spent on a data set is no part of what it is.
+    assert "budget" not in validate(config).datasets["digits"].options()
