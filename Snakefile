@@ -46,6 +46,8 @@ include: "workflow/rules/presentation.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/sites.smk"
 include: "workflow/rules/federation.smk"
+include: "workflow/rules/page.smk"
+include: "workflow/rules/report.smk"
 
 
 report: "workflow/report/workflow.rst"

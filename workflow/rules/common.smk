@@ -335,6 +335,7 @@ def all_targets():
         targets += federation_targets()
     if RELEASED:
         targets += run_files(PRUNED, "first/released_scores.ledger.json")
+    targets += ["results/index.html"]
     # Named, or a score file that is missing would not be missed while the figures exist.
     targets += run_files(SETTINGS, *score_files("full", SCORES))
     return targets + run_files(PRUNED, *score_files("first", STUDY.pruning.scores))
