@@ -25,7 +25,7 @@ with job(snakemake.log[0]):
         stores = sorted({Path(file).parent for file in files.stores})
         collections = study_collections(stores, files.scores, params.notices)
         collections += federated_collections(stores, files.get("sites", []), params.scenarios)
-        gallery = write_gallery(folder, collections, page=page, images=params.images)
+        gallery = write_gallery(folder, collections, page=page, images=params.images, k=facts.k)
     material = Material.of(page.parent, [*files.tables, *files.figures], facts)
     write_study_page(page, material, gallery)
     write_facts(page.parent, facts)

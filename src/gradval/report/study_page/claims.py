@@ -1,6 +1,7 @@
 """Claims of the scorecard as the page shows them: in words, with a drawing, links and filters."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ class ClaimView:
             return ""
         if self.interval.everything:
             return "[all that is possible]"
-        return interval_text(self.interval)
+        return interval_text(self.interval, self.plot.digits)
 
     @property
     def numbers(self) -> str:
@@ -146,6 +147,7 @@ def _view(row: Mapping[str, Any], material: Material) -> ClaimView:
         Mark("draw", "other draw", _get(row, "draw_ceiling")),
         Mark("seed", "other seed", _get(row, "seed_ceiling")),
     )
+    plot = IntervalPlot(row["ours"], interval, marks)
     return ClaimView(
         id=row["id"],
         statement=prose(row["statement"]),
@@ -156,13 +158,13 @@ def _view(row: Mapping[str, Any], material: Material) -> ClaimView:
         statistic=_statistic(row["statistic"]),
         scores=known.scores if known else (),
         datasets=[name for name in row["paper_dataset"].split("|") if name],
-        ours=number(row["ours"]),
+        ours=number(row["ours"], plot.digits),
         paper="" if math.isnan(paper) else row["paper"],
         interval=interval,
         strength=_strength(row),
-        plot=IntervalPlot(row["ours"], interval, marks),
-        facts=[fact for fact in _facts(row) if fact[1]],
-        reading=prose(row["reading"]),
+        plot=plot,
+        facts=[fact for fact in _facts(row, plot.digits) if fact[1]],
+        reading=_reading(row["reading"], interval, plot.digits),
         links=_links(known.sources if known else (), known.kind if known else "", material),
         row=row,
     )
@@ -171,6 +173,19 @@ def _view(row: Mapping[str, Any], material: Material) -> ClaimView:
 def _statistic(name: str) -> str:
     """A statistic in words, as "SSIM" or "overlap of 25"."""
     return STATISTICS.get(name, name)
+
+
+def _reading(text: str, interval: Interval | None, digits: int) -> str:
+    """What was found in words, with the part of the interval that is possible."""
+    if interval is not None and (interval.cut_low or interval.cut_high):
+        # A function: in a text the backslash would mean something.
+        text = re.sub(
+            r"\[-?[\d.]+, -?[\d.]+\]",
+            lambda _: f"{interval_text(interval, digits)} (cut to what is possible)",
+            text,
+            count=1,
+        )
+    return prose(text)
 
 
 def _unit(statistic: str) -> tuple[str, str]:
@@ -190,7 +205,7 @@ def section_words(section: str) -> str:
     return ", ".join(words)
 
 
-def _facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(row: Mapping[str, Any], digits: int) -> list[tuple[str, str]]:
     margin = number(_get(row, "margin"))
     ends = cut(_get(row, "margin_low"), _get(row, "margin_high"), (-math.inf, math.inf))
     p = _get(row, "p_adjusted")
@@ -198,9 +213,9 @@ def _facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Rule", row["rule"]),
         ("Margin", f"{margin} {interval_text(ends)}".strip()),
         ("p, corrected", "" if math.isnan(p) else f"{p:.3f}" if p >= 0.001 else "below 0.001"),
-        ("Chance", number(_get(row, "chance"))),
-        ("Other draw", number(_get(row, "draw_ceiling"))),
-        ("Other seed", number(_get(row, "seed_ceiling"))),
+        ("Chance", number(_get(row, "chance"), digits)),
+        ("Other draw", number(_get(row, "draw_ceiling"), digits)),
+        ("Other seed", number(_get(row, "seed_ceiling"), digits)),
         ("Seeds", f"{row['n']:.0f}" if row["n"] else ""),
         ("Number", row["number_matches"]),
         ("Scale", row["scale"]),

@@ -66,6 +66,7 @@ class Collection:
         scores: name -> label.
         columns: further text of each sample, heading -> `(N,)`, such as its group or site.
         notice: what is to be known of the images.
+        always: positions of samples whose images are shown in any case.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Collection:
     scores: Mapping[str, str]
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notice: str = ""
+    always: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,18 @@ class Gallery:
         folder: of the parts beside the page, relative to it; empty if they stand in the page.
         parts: name -> JSON, of those that stand in the page.
         notices: about the images.
+        score: by which samples are sorted at first; the last there is by default.
+        paired: whether two settings stand side by side at first.
+        k: size of the selections of which the common samples are marked; 0 for the usual.
     """
 
     collections: Mapping[str, str]
     folder: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
     notices: Sequence[str] = ()
+    score: str = ""
+    paired: bool = False
+    k: int = 0
 
 
 def write_gallery(
@@ -103,7 +111,7 @@ def write_gallery(
     *,
     page: Path,
     images: str = "all",
-    inline: int = MOST_INLINE,
+    k: int = 0,
 ) -> Gallery:
     """Write the parts of a gallery, or keep them for the page if they are small.
 
@@ -112,14 +120,58 @@ def write_gallery(
         collections: what is shown.
         page: the page beside which the folder lies.
         images: `all`, or `selected`: those at either end of a score in some run and class.
-        inline: bytes that the page may hold.
+        k: as in `Gallery`.
     """
+    parts, pictures, notices = gallery_parts(collections, images, MOST_SELECTED)
+    titles = {collection.name: collection.title for collection in collections}
     folder.mkdir(parents=True, exist_ok=True)
+    if sum(map(len, parts.values())) + sum(map(len, pictures.values())) * 4 // 3 <= MOST_INLINE:
+        return inline_gallery(titles, parts, pictures, notices, k=k)
+    for name, text in parts.items():
+        call = f"gradval.part({json.dumps(name)},{text})"
+        write_text(folder / f"{name.replace('/', '-')}.js", call)
+    for name, sprite in pictures.items():
+        with atomic_path(folder / f"sprite-{name}.webp") as temporary:
+            temporary.write_bytes(sprite)
+    return Gallery(titles, folder.relative_to(page.parent).as_posix(), notices=notices, k=k)
+
+
+def inline_gallery(
+    titles: Mapping[str, str],
+    parts: Mapping[str, str],
+    pictures: Mapping[str, bytes],
+    notices: Sequence[str],
+    **options: Any,
+) -> Gallery:
+    """A gallery that stands in the page; options are those of `Gallery`, the others as returned by
+    `gallery_parts`."""
+    held = dict(parts)
+    for name, sprite in pictures.items():
+        data = base64.b64encode(sprite).decode()
+        held[f"sprite/{name}"] = json.dumps(f"data:image/webp;base64,{data}")
+    # Nothing in a script may look like its end.
+    safe = {name: text.replace("<", "\\u003c") for name, text in held.items()}
+    return Gallery(titles, parts=safe, notices=notices, **options)
+
+
+def gallery_parts(
+    collections: Sequence[Collection], images: str, most: int
+) -> tuple[dict[str, str], dict[str, bytes], list[str]]:
+    """What a gallery holds.
+
+    Args:
+        collections: what is shown.
+        images: as in `write_gallery`.
+        most: images of a collection that are selected.
+
+    Returns:
+        Name of each part -> its JSON; name of each picture -> WebP; what is to be said of them.
+    """
     parts: dict[str, str] = {}
     pictures: dict[str, bytes] = {}
     notices = []
     for collection in collections:
-        shown, each = shown_positions(collection, images)
+        shown, each = shown_positions(collection, images, most)
         if len(shown) < len(collection.labels) and collection.images is not None:
             notices.append(
                 f"{collection.title}: {len(shown):,} of {len(collection.labels):,} images are "
@@ -131,29 +183,16 @@ def write_gallery(
             pictures[f"{collection.name}-{number}"] = sprite
         for name, value in _parts(collection, shown):
             parts[name] = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    size = sum(map(len, parts.values())) + sum(map(len, pictures.values())) * 4 // 3
-    titles = {collection.name: collection.title for collection in collections}
-    if size <= inline:
-        for name, sprite in pictures.items():
-            data = base64.b64encode(sprite).decode()
-            parts[f"sprite/{name}"] = json.dumps(f"data:image/webp;base64,{data}")
-        # Nothing in a script may look like its end.
-        safe = {name: text.replace("<", "\\u003c") for name, text in parts.items()}
-        return Gallery(titles, parts=safe, notices=notices)
-    for name, text in parts.items():
-        call = f"gradval.part({json.dumps(name)},{text})"
-        write_text(folder / f"{name.replace('/', '-')}.js", call)
-    for name, sprite in pictures.items():
-        with atomic_path(folder / f"sprite-{name}.webp") as temporary:
-            temporary.write_bytes(sprite)
-    return Gallery(titles, folder.relative_to(page.parent).as_posix(), notices=notices)
+    return parts, pictures, notices
 
 
-def shown_positions(collection: Collection, images: str) -> tuple[NDArray[np.int64], int]:
+def shown_positions(
+    collection: Collection, images: str, most: int = MOST_SELECTED
+) -> tuple[NDArray[np.int64], int]:
     """Positions of the samples whose images are shown, ascending; how many of either end they are.
 
     Of `selected` as many as `SELECTED_EACH` of either end of each score, run and class, fewer if
-    they would be more than `MOST_SELECTED` in all.
+    they would be more than `most` in all.
     """
     count = len(collection.labels)
     if collection.images is None:
@@ -170,9 +209,9 @@ def shown_positions(collection: Collection, images: str) -> tuple[NDArray[np.int
                 ends.append(np.stack([order[:each], order[::-1][:each]]))
     for each in range(SELECTED_EACH, 0, -1):
         chosen = np.unique(np.concatenate([end[:, :each].ravel() for end in ends]))
-        if len(chosen) <= MOST_SELECTED:
+        if len(chosen) <= most:
             break
-    return chosen, each
+    return np.union1d(chosen, np.asarray(collection.always, np.int64)), each
 
 
 def sprites(images: ImagesAt | None, shown: NDArray[np.int64]) -> Iterator[bytes]:

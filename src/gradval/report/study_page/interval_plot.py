@@ -36,6 +36,12 @@ class IntervalPlot:
     interval: Interval | None = None
     marks: tuple[Mark, ...] = ()
 
+    @property
+    def digits(self) -> int:
+        """Decimals of all numbers of the line."""
+        ends = (self.interval.low, self.interval.high) if self.interval else ()
+        return decimals(self.ours, *ends)
+
     def svg(self) -> Markup:
         """The drawing with its description; nothing if there is nothing to draw."""
         values = [value for value in self._values() if math.isfinite(value)]
@@ -49,7 +55,11 @@ class IntervalPlot:
             return f"{SIDE + (value - low) * scale:.1f}"
 
         ends = self.interval
-        marks = [mark for mark in self.marks if math.isfinite(mark.value)]
+        marks = [
+            (mark.kind, mark.name, place(mark.value), number(mark.value, self.digits))
+            for mark in self.marks
+            if math.isfinite(mark.value)
+        ]
         shown = template(PLOT).render(
             width=WIDTH,
             ours=place(self.ours),
@@ -57,20 +67,20 @@ class IntervalPlot:
             high=place(min(high, ends.high)) if ends else "",
             cut_low=bool(ends and ends.cut_low),
             cut_high=bool(ends and ends.cut_high),
-            marks=[(mark.kind, mark.name, place(mark.value), number(mark.value)) for mark in marks],
-            ends=(number(least), number(most) if most > least else ""),
+            marks=marks,
+            ends=(number(least, self.digits), number(most, self.digits) if most > least else ""),
             description=self.description(),
         )
         return Markup(shown.strip())
 
     def description(self) -> str:
         """The drawing in words."""
-        parts = [f"ours {number(self.ours)}"]
+        parts = [f"ours {number(self.ours, self.digits)}"]
         if self.interval:
-            parts.append(f"interval {interval_text(self.interval)}")
-        parts += [
-            f"{mark.name} {number(mark.value)}" for mark in self.marks if math.isfinite(mark.value)
-        ]
+            parts.append(f"interval {interval_text(self.interval, self.digits)}")
+        for mark in self.marks:
+            if math.isfinite(mark.value):
+                parts.append(f"{mark.name} {number(mark.value, self.digits)}")
         return ", ".join(parts)
 
     def _values(self) -> Iterator[float]:
@@ -86,20 +96,31 @@ def _frame(low: float, high: float) -> tuple[float, float]:
     return low - 0.04 * spread, high + 0.04 * spread
 
 
-def number(value: float) -> str:
-    """A number as it is read: three significant digits, a true minus; nothing for NaN."""
+def decimals(*values: float) -> int:
+    """How many decimals show numbers of this size: three digits of the largest."""
+    size = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 or size == 0 else 4
+
+
+def number(value: float, digits: int | None = None) -> str:
+    """A number as it is read, with a true minus; nothing for NaN.
+
+    Args:
+        value: the number.
+        digits: decimals; as many as its size needs by default.
+    """
     if math.isnan(value):
         return ""
-    size = abs(value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 4
-    text = f"{value:,.{digits}f}"
-    if digits == 4:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text.replace("-", "−")
+    text = f"{value:,.{decimals(value) if digits is None else digits}f}"
+    if not text.strip("-0.,"):
+        text = "0" if value == 0 else text.lstrip("-")
+    return text.replace("-", "−")
 
 
-def interval_text(interval: Interval | None) -> str:
+def interval_text(interval: Interval | None, digits: int | None = None) -> str:
     """An interval in print, such as "[0.25, 0.85]"; nothing for none."""
     if interval is None:
         return ""
-    return f"[{number(interval.low)}, {number(interval.high)}]"
+    if digits is None:
+        digits = decimals(interval.low, interval.high)
+    return f"[{number(interval.low, digits)}, {number(interval.high, digits)}]"
