@@ -66,6 +66,7 @@ def study_facts(
         },
         "claims": {claim["id"]: _claim(claim) for claim in paper.claims},
         "notices": noise,
+        "private": [name for name in grid.datasets if experiments.images_notice(study, name)],
         "config": yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, width=100),
     }
 

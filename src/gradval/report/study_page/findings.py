@@ -119,19 +119,21 @@ def _headline(counts: dict[str, int]) -> str:
     total = sum(counts.values())
     if not total:
         return "No claim of the paper was judged."
-    judged = total - counts[NOT_RUN]
+    tested = total - counts[NOT_RUN]
+    start = f"Of {tested} claims of the paper that were tested, "
+    missing = f"; {counts[NOT_RUN]} more were not run" if counts[NOT_RUN] else ""
+    if tested == total:
+        start = f"Of the paper's {total} claims, "
+    if not tested:
+        return f"None of the paper's {total} claims was tested."
+    if not counts[SUPPORTED] and not counts[REFUTED]:
+        return f"{start}none is settled{missing}."
     parts = [
         f"{counts[SUPPORTED]} {_is(counts[SUPPORTED])} supported",
         f"{counts[REFUTED]} {_is(counts[REFUTED])} refuted",
         f"{counts[UNDECIDED]} {_stay(counts[UNDECIDED])} undecided",
     ]
-    tested = (
-        f"Of {judged} claims of the paper that were tested, "
-        if judged < total
-        else (f"Of the paper's {total} claims, ")
-    )
-    missing = f"; {counts[NOT_RUN]} more were not run" if counts[NOT_RUN] else ""
-    return f"{tested}{joined(parts)}{missing}."
+    return f"{start}{joined(parts)}{missing}."
 
 
 def joined(items: Iterable[str]) -> str:

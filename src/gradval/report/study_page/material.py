@@ -62,6 +62,7 @@ class Facts:
         made: how the study was made, such as `{"Commit": "4f2a"}`, in the order of the page.
         costs: one row a rule: rule, jobs, minutes (of the wall), memory_mb (the most of a job).
         config: the whole config as YAML.
+        private: data sets that are not public.
     """
 
     title: str = "What the study found"
@@ -73,6 +74,7 @@ class Facts:
     made: Mapping[str, str] = field(default_factory=dict)
     costs: Sequence[Mapping[str, Any]] = ()
     config: str = ""
+    private: Sequence[str] = ()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
