@@ -1,12 +1,14 @@
 """The pages as people use them: in a real browser, by mouse, keyboard and on a phone."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import KEPT
+KEPT = Path(__file__).parents[2] / "docs" / "results" / "cifar10-small"
+
 
 # Of text against its ground, by the Web Content Accessibility Guidelines, level AA.
 CONTRAST = """() => {

@@ -244,11 +244,13 @@ def _by_score(statistics: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def _finding(score: str, rows: pd.DataFrame, k: int, which: str) -> str:
     """What two selections have in common, in a sentence."""
-    row = rows.set_index("statistic").loc["overlap"]
-    low, high = number(row["chance_low"]), number(row["chance_high"])
+    row = rows[rows["statistic"] == "overlap"]
+    value, chance, low, high = (
+        float(row[name].iloc[0]) for name in ("value", "chance", "chance_low", "chance_high")
+    )
     return (
-        f"{score_label(score)}: {row['value']:.0f} of the {k} {which} are the same; by chance it "
-        f"would be {number(row['chance'])} ({low} to {high})."
+        f"{score_label(score)}: {value:.0f} of the {k} {which} are the same; by chance it would be "
+        f"{number(chance)} ({number(low, 0)} to {number(high, 0)})."
     )
 
 
@@ -256,8 +258,8 @@ def _statistics_table(score: str, rows: pd.DataFrame, names: tuple[str, str]) ->
     frame = pd.DataFrame(
         {
             "Statistic": [statistic_label(str(name), names) for name in rows["statistic"]],
-            "Value": map(number, rows["value"]),
-            "By chance": map(number, rows["chance"]),
+            "Value": [number(float(value)) for value in rows["value"]],
+            "By chance": [number(float(value)) for value in rows["chance"]],
             "In 95% of cases": [
                 f"{number(low)} to {number(high)}"
                 for low, high in zip(rows["chance_low"], rows["chance_high"], strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from gradval.report.figures.extremes import plot_extremes
@@ -159,7 +159,7 @@ def own_gallery(
     table: pd.DataFrame,
     images: ImagesAt,
     by: str,
-    always: Sequence[int] | pd.Series,
+    always: ArrayLike,
     runs: Sequence[GalleryRun] = (),
     *,
     scores: Sequence[str] = (),

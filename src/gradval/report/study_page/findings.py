@@ -216,7 +216,7 @@ def _removal(material: Material) -> str:
             f"Table 1: none of {scores} differs from removing as many samples at random "
             "by more than its 95% interval."
         )
-    worst = clear.loc[clear["difference"].abs().idxmax()]
+    worst = clear.iloc[int(clear["difference"].abs().argmax())]
     amount = abs(worst["difference"])
     way = "gains" if worst["difference"] > 0 else "costs"
     return (

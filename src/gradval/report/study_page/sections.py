@@ -100,7 +100,8 @@ def _table1(material: Material) -> Content | None:
     if frame is None:
         return None
     papers = frame.dropna(subset=["paper"]) if "paper" in frame else frame[:0]
-    printed = {(row.privacy, row.removal): float(row.paper) for row in papers.itertuples()}
+    cells = zip(papers["privacy"].astype(str), papers["removal"].astype(str), strict=True)
+    printed = dict(zip(cells, papers.get("paper", pd.Series()).astype(float), strict=True))
     substitutes = frame["substitutes"].iloc[0] if "substitutes" in frame else ""
     table = removal_table(
         frame, paper=printed or None, substitutes="" if pd.isna(substitutes) else str(substitutes)
