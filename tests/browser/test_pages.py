@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradval.report.score_comparison import compare_scores, comparison_page
+from gradval.report.score_sheet import write_sheet
+
 KEPT = Path(__file__).parents[2] / "docs" / "results" / "cifar10-small"
 
 
@@ -60,7 +63,7 @@ def test_the_first_screen_says_what_was_found(open_page, study_page):
     scorecard = pd.read_csv(KEPT / "scorecard.csv")
     runs = pd.read_csv(KEPT / "runs/full.csv")
     tested = int((scorecard["verdict"] != "not run").sum())
-    text = first.inner_text()
+    text = first.inner_text().replace("\u00a0", " ")
     assert f"Of {tested} claims of the paper that were tested, none is settled" in text
     private = 100 * runs.loc[runs["privacy"] == "eps1", "test_accuracy"].mean()
     assert f"{private:.1f}% at ε = 1" in text and "Two seeds settle nothing" in text
@@ -238,3 +241,55 @@ def test_fifty_thousand_samples_open_at_once(open_page, large_page):
         "document.querySelector('[data-at=\"49999\"] .thumb').style.backgroundImage !== ''"
     )
     assert any(url.endswith(".webp") for url in page.asked)
+
+
+def own_table(samples, run):
+    """A table of one's own scores, as `gradval score` writes it."""
+    values = samples.runs[run].values
+    labels = [samples.classes[label] for label in samples.labels]
+    scores = {
+        name: column
+        for score, v in values.items()
+        for name, column in ((score, v), (f"{score}_normalised", v / v.max()))
+    }
+    return pd.DataFrame(
+        {
+            "file": samples.files,
+            "label": labels,
+            "predicted": labels[1:] + labels[:1],
+            "group": samples.files,
+            **scores,
+        }
+    )
+
+
+def test_the_sheet_of_own_scores_is_the_page_in_small(open_page, samples, tmp_path):
+    table = own_table(samples, 0)
+    files = write_sheet(tmp_path / "sheet", table, samples.images, "loss", k=9)
+    page = open_page(files[0])
+    largest = table.sort_values("loss", ascending=False)
+    assert page.locator("#largest figure").count() == 9
+    name = largest["file"].iloc[0].split("/")[-1]
+    assert name in page.inner_text("#largest figure >> nth=0")
+    cells = gallery(page).locator(".cell")
+    assert cells.first.get_attribute("data-sample") == str(largest.index[0])
+    cells.first.click()
+    page.wait_for_selector(".detail:not([hidden])")
+    assert largest["predicted"].iloc[0] in page.locator(".detail tbody td").last.inner_text()
+    assert page.evaluate(CONTRAST) == [] and page.evaluate(NAMELESS) == []
+
+
+def test_two_own_scorings_stand_side_by_side(open_page, samples, tmp_path):
+    a, b = own_table(samples, 0), own_table(samples, 2).sample(frac=1, random_state=0)
+    statistics = compare_scores(a, b, samples.images, ["vog"], k=25, draws=20)
+    text = comparison_page(
+        a, b, samples.images, statistics, "vog", names=("public", "private"), k=25
+    )
+    (tmp_path / "comparison.html").write_text(text, encoding="utf-8")
+    page = open_page(tmp_path / "comparison.html")
+    overlap = statistics.set_index("statistic").loc["overlap", "value"]
+    assert f"VoG: {overlap:.0f} of the 25 largest are the same" in page.inner_text(".first")
+    gallery(page)
+    assert page.locator(".side").count() == 2
+    assert f"{overlap:.0f} are the same" in page.inner_text("#samples [role=status]")
+    assert page.locator(".side h3").all_inner_texts() == ["A: public", "B: private"]

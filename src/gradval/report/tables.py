@@ -244,6 +244,11 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] if re.match(r"[a-z]([a-z]|\W|$)", text) else text
 
 
+def unbroken(text: str) -> str:
+    """A text in which "ε = 4" stays on one line."""
+    return text.replace("ε = ", "ε\u00a0=\u00a0")
+
+
 def anchor(term: str) -> str:
     """The name by which a link finds an explained term."""
     return "term-" + re.sub(r"\W+", "-", term.lower()).strip("-")
@@ -262,6 +267,7 @@ def template(name: str) -> jinja2.Template:
     )
     environment.filters["latex"] = _latex
     environment.filters["sentence"] = sentence
+    environment.filters["unbroken"] = unbroken
     environment.filters["anchor"] = anchor
     environment.tests["cell"] = lambda value: isinstance(value, Cell)
     return environment.get_template(name)

@@ -126,6 +126,27 @@ def test_sentences_come_from_the_tables(material: Material, views: list[ClaimVie
     assert "4,000 training images" in said.scale[-1] and "2 seeds" in said.scale[-1]
 
 
+def test_the_federation_is_summed_up_without_noise(tmp_path: Path) -> None:
+    rows = [
+        ("vog", "mean", math.inf, "kendall_accuracy", -0.5),
+        ("loss", "mean", math.inf, "kendall_accuracy", -0.6),
+        ("vog", "mean", 0.1, "kendall_accuracy", 0.9),
+        ("size", "baseline", math.inf, "kendall_accuracy", 0.8),
+        ("vog", "mean", math.inf, "paid_harmful", 0.4),
+        ("loss", "mean", math.inf, "paid_harmful", 0.52),
+    ]
+    (tmp_path / "federation").mkdir()
+    columns = ["method", "rule", "epsilon", "measure", "mean"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame.to_csv(tmp_path / "federation/summary.csv", index=False)
+    (said,) = find([], Material.of(tmp_path)).sentences
+    assert said == (
+        "Federation, without noise: orders of sites by published scores agree with their Shapley "
+        "values at Kendall's τ −0.60 to −0.50 and sites with harmful data would be paid 40 to 52 "
+        "points more than an equal share."
+    )
+
+
 def test_words_of_the_page() -> None:
     assert joined(["a"]) == "a" and joined(["a", "b", "c"]) == "a, b and c"
     assert section_words("4.1/Fig.3") == "Section 4.1, Figure 3"

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from gradval.evidence.margins import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED
@@ -15,6 +16,7 @@ from gradval.evidence.scale import EXACT, REDUCED, SUBSTITUTE
 from gradval.evidence.statistics import FEWEST_REPLICATES
 from gradval.report.labels import any_label
 from gradval.report.study_page.claims import VERDICT_ORDER, ClaimView
+from gradval.report.study_page.interval_plot import number
 from gradval.report.study_page.material import Material
 from gradval.study.names import (
     dataset_label,
@@ -74,7 +76,7 @@ def find(views: Sequence[ClaimView], material: Material) -> Findings:
         caution=_caution(views),
         strongest=strongest(views),
         surprising=surprising(views),
-        sentences=[text for text in (_accuracy(material), _removal(material)) if text],
+        sentences=list(filter(None, (write(material) for write in SENTENCES))),
         scale=[text for text in (_substituted(views), _reduced(material, views)) if text],
     )
 
@@ -225,6 +227,41 @@ def _removal(material: Material) -> str:
         f"{score_label(worst['removal'])} at {privacy_label(worst['privacy'])} {way} "
         f"{amount:.1f} points."
     )
+
+
+def _federation(material: Material) -> str:
+    """Whether what sites publish says what they are worth, and whom it would pay."""
+    found = material.table("federation/summary.csv")
+    if found is None:
+        return ""
+    # Noise only adds to what is wrong without it.
+    rows = found[(found["rule"] == "mean") & np.isinf(found["epsilon"])]
+    order = rows.loc[rows["measure"] == "kendall_accuracy", "mean"].dropna()
+    paid = 100 * rows.loc[rows["measure"] == "paid_harmful", "mean"].dropna()
+    parts = []
+    if len(order):
+        parts.append(
+            f"orders of sites by published scores agree with their Shapley values at Kendall's τ "
+            f"{_span(order, 2)}"
+        )
+    if len(paid):
+        more = "more" if paid.min() > 0 else "less" if paid.max() < 0 else "more (negative: less)"
+        amounts = paid.abs() if more == "less" else paid
+        parts.append(
+            f"sites with harmful data would be paid {_span(amounts, 0)} points {more} than an "
+            "equal share"
+        )
+    return f"Federation, without noise: {joined(parts)}." if parts else ""
+
+
+def _span(values: pd.Series, digits: int) -> str:
+    """The smallest and the largest of some values in print."""
+    low, high = (number(float(value), digits) for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+# What the first screen says beyond claims: one sentence a part of the study, empty without it.
+SENTENCES: tuple[Callable[[Material], str], ...] = (_accuracy, _removal, _federation)
 
 
 def _substituted(views: Sequence[ClaimView]) -> str:

@@ -99,7 +99,7 @@ def _frame(low: float, high: float) -> tuple[float, float]:
 def decimals(*values: float) -> int:
     """How many decimals show numbers of this size: three digits of the largest."""
     size = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 or size == 0 else 4
+    return 0 if size >= 1000 else 1 if size >= 10 else 2 if size >= 0.1 or size == 0 else 4
 
 
 def number(value: float, digits: int | None = None) -> str:
