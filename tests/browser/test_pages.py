@@ -173,7 +173,9 @@ def test_the_gallery_sorts_by_any_score_and_filters(open_page, study_page, sampl
     page.locator("#samples").get_by_label("Class").select_option(label="Planted wrong labels")
     page.locator("#samples").get_by_label("First").select_option("smallest")
     page.wait_for_function("document.querySelector('.cell').dataset.sample % 3 === 2")
-    assert "200 samples" in page.inner_text("#samples [role=status]")
+    assert "200 samples, ⚑ planted" in page.inner_text("#samples [role=status]")
+    captions = page.locator(".cell").all_inner_texts()
+    assert captions and all("⚑" in caption for caption in captions)
     # Another privacy level: the same seed.
     page.locator("#samples").get_by_label("Privacy").select_option("eps4")
     page.wait_for_function("document.querySelector('.side h3').textContent === 'ε = 4, seed 0'")
@@ -212,6 +214,8 @@ def test_two_settings_are_linked_by_sample(open_page, study_page, samples):
     assert f"{chance:.1f}%" in rows.nth(0).inner_text()
     # By keyboard: to the right, and down a row.
     cell.focus()
+    stops = ".side >> nth=0 >> .cell[tabindex='0']"
+    assert page.locator(stops).count() == 1  # the tab key stops once in a grid
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.at") == "4"
     page.keyboard.press("ArrowDown")

@@ -110,13 +110,14 @@
       this.run = 0;
       this.controls = element("div", { class: "filters" });
       this.list = element("ul");
-      this.grid = element("div", { class: "grid", tabindex: 0, role: "region", "aria-label": `Samples, setting ${letter}` }, this.list);
+      this.grid = element("div", { class: "grid", role: "region", "aria-label": `Samples, setting ${letter}` }, this.list);
       this.grid.addEventListener("scroll", () => requestAnimationFrame(() => this.draw()));
       this.grid.addEventListener("keydown", (event) => this.move(event));
       new ResizeObserver(() => this.draw()).observe(this.grid);
       this.title = element("h3");
       this.root = element("div", { class: "side" }, this.title, this.controls, this.grid);
       this.order = new Uint32Array();
+      this.active = 0;
     }
 
     build() {
@@ -161,22 +162,25 @@
       const rows = Math.ceil(this.grid.clientHeight / height) + 2 * ROWS_AROUND;
       const items = [];
       for (let at = first; at < Math.min(this.order.length, first + rows * columns); at++) {
-        const i = this.order[at], name = facts.classes[facts.labels[i]], both = marked.has(i);
+        const i = this.order[at], name = this.view.caption(i), both = marked.has(i);
         const words = `${at + 1}. ${facts.files[i]}, ${name}, ${facts.scores[this.score]} ${number(this.values[i])}` + (both ? ", in both selections" : "");
         items.push(element("li", {
           style: `left:${(at % columns) * width}px;top:${Math.floor(at / columns) * height}px;width:${width - GAP}px;height:${height - GAP}px`,
           "aria-posinset": at + 1, "aria-setsize": this.order.length,
         }, element("button", {
           type: "button", class: "cell" + (both ? " both" : "") + (i === chosen ? " chosen" : ""), "data-sample": i, "data-at": at,
-          "aria-label": words, title: words, "aria-pressed": String(i === chosen), onclick: () => this.view.choose(i, this),
+          "aria-label": words, title: words, "aria-pressed": String(i === chosen), tabindex: at === this.active ? 0 : -1, onclick: () => this.view.choose(i, this),
         }, thumb(facts, i, IMAGE), `${both ? "◆ " : ""}${name}`, element("br"), number(this.values[i]))));
       }
+      // One stop of the tab key; arrow keys walk on from there.
+      if (items.length && !items.some((item) => item.firstChild.tabIndex === 0)) items[0].firstChild.tabIndex = 0;
       const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.at : null;
       this.list.replaceChildren(...items);
       if (focused !== null) this.focus(Number(focused));
     }
 
     focus(at) {
+      this.active = at;
       const cell = this.list.querySelector(`[data-at="${at}"]`);
       if (cell) cell.focus({ preventScroll: true });
     }
@@ -196,6 +200,7 @@
       if (!cell || step === undefined) return;
       event.preventDefault();
       const at = Math.min(this.order.length - 1, Math.max(0, Number(cell.dataset.at) + step));
+      this.active = at;
       this.show(at);
       this.focus(at);
     }
@@ -255,6 +260,13 @@
       this.controls.replaceChildren(...parts, compare);
     }
 
+    // The class of a sample, what it was before its label was changed, and whether it was planted.
+    caption(i) {
+      const { facts } = this, has = (heading) => (facts.more[heading] ? textOf(facts.more[heading], i) : "");
+      const before = has("Label before");
+      return facts.classes[facts.labels[i]] + (before ? ` (was ${before})` : "") + (has("Planted") ? " ⚑" : "");
+    }
+
     members() {
       const [heading, code] = this.group.split(":"), { facts } = this;
       const codes = heading === "label" ? facts.labels : heading ? facts.more[heading].codes : null;
@@ -272,7 +284,7 @@
       const k = Math.min(Number(place.dataset.k) || 25, Math.floor(members.length / 2) || 1);
       const top = sides.map((side) => new Set(side.order.slice(0, k)));
       this.marked = new Set(this.paired ? [...top[0]].filter((i) => top[1].has(i)) : []);
-      this.status.textContent = `${members.length.toLocaleString("en")} samples` +
+      this.status.textContent = `${members.length.toLocaleString("en")} samples` + ("Planted" in this.facts.more ? ", ⚑ planted" : "") +
         (this.paired ? `; of the ${k} ${this.end} of either setting ${this.marked.size} are the same, marked ◆ and framed` : "");
       for (const side of sides) { side.grid.scrollTop = 0; side.draw(); }
     }
