@@ -8,17 +8,23 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from gradval.report.study_page.claims import ClaimView, claim_views, filters_of, section_words
-from gradval.report.study_page.facts import costs_of
+from gradval.report.study_page.facts import costs_of, study_facts
 from gradval.report.study_page.findings import find, joined, strongest, surprising
 from gradval.report.study_page.interval_plot import IntervalPlot, Mark, number
 from gradval.report.study_page.material import FACTS, Facts, Material, write_facts
 from gradval.report.study_page.ranges import cut, possible
 from gradval.report.study_page.sections import SECTIONS
 from gradval.report.study_page.write import write_study_page
+from gradval.study.config import validate
+from gradval.study.datasets import Folder
+from gradval.study.experiments import experiments_run, images_notice
+from gradval.study.paper import read_paper
 
-KEPT = Path(__file__).parents[3] / "docs" / "results"
+ROOT = Path(__file__).parents[3]
+KEPT = ROOT / "docs" / "results"
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +196,29 @@ def test_the_page_is_one_small_file_without_addresses(tmp_path: Path) -> None:
     assert len(text.encode()) < 3e6
     assert "http://" not in text and "https://" not in text.replace("https://arxiv.org", "")
     # What lies beside the tables is not linked from elsewhere.
-    assert 'href="scorecard.csv"' not in text
+    assert 'href="table1.csv"' not in text and 'href="figures/' not in text
+    shutil.copytree(KEPT / "pppd-small", tmp_path / "kept")
+    write_study_page(tmp_path / "kept/page.html", Material.of(tmp_path / "kept"))
+    text = (tmp_path / "kept/page.html").read_text(encoding="utf-8")
+    assert 'href="table1.csv"' in text and 'href="figures/figure7.png"' in text
+
+
+def test_facts_come_from_config_and_paper() -> None:
+    paper = read_paper(ROOT / "paper")
+    study = validate(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
+    figures = experiments_run(study, paper).figures
+    facts = Facts.from_dict(study_facts(study, paper, ["figure3", "figure8"], figures))
+    assert list(facts.figures) == ["figure3", "figure8"]
+    assert facts.figures["figure8"].images and not facts.figures["figure3"].images
+    assert list(facts.figures["figure8"].comparisons) == ["fig8"]
+    assert facts.claims["overlap-cifar10"].sources == ["fig8"] and facts.k == study.selection.k
+    assert facts.claims["overlap-cifar10"].scores == ["vog"]
+    assert not facts.private and "seeds" in facts.notices[0]  # public data, seeded noise
+    assert yaml.safe_load(facts.config)["grid"]["datasets"] == ["digits"]
+    own = {"source": "folder", "path": "x", "mean": [0.5], "std": [0.5], "delta": 1e-5}
+    own |= {"image_size": 8, "channels": 1}
+    folder = study.model_copy(update={"datasets": {"digits": Folder.model_validate(own)}})
+    assert "not private" in images_notice(folder, "digits")
 
 
 def test_facts_survive_their_file_and_bad_ones_are_named(tmp_path: Path) -> None:

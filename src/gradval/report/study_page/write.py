@@ -5,7 +5,6 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
 from PIL import Image
 
 from gradval.report.study_page.claims import claim_views
@@ -23,7 +22,7 @@ FIGURE_WIDTH, FIGURE_QUALITY = 1320, 82
 
 @dataclass(frozen=True)
 class ShownPicture:
-    """A picture within the page: its data, its size in pixels, and the file it was made of."""
+    """A picture within the page: its data, its size in pixels, and its file if that is beside."""
 
     data: str
     width: int
@@ -43,23 +42,27 @@ def write_study_page(path: str | Path, material: Material, gallery: Gallery | No
     views = claim_views(material)
     found = [(section, section.build(material)) for section in SECTIONS]
     sections = [(section, content) for section, content in found if content is not None]
+    # Only then the files that it links to are where it says.
+    beside = path.parent.resolve() == material.folder.resolve()
     page = render(
         PAGE,
         facts=material.facts,
         findings=find(views, material),
         sections=sections,
         pictures={
-            picture.name: embed(material, picture.name)
+            picture.name: embed(material, picture.name, beside=beside)
             for _, content in sections
             for picture in content.figures
         },
-        links={section.name: _links(content, material, path) for section, content in sections},
+        links={
+            section.name: _links(content, path) if beside else [] for section, content in sections
+        },
         gallery=gallery,
     )
     write_text(path, page)
 
 
-def embed(material: Material, name: str) -> ShownPicture:
+def embed(material: Material, name: str, *, beside: bool) -> ShownPicture:
     """A figure as data within the page, no larger than a page needs it.
 
     Raises:
@@ -76,11 +79,9 @@ def embed(material: Material, name: str) -> ShownPicture:
     buffer = io.BytesIO()
     shown.save(buffer, "WEBP", quality=FIGURE_QUALITY, method=3)
     data = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return ShownPicture(data, shown.width, shown.height, f"figures/{name}.png")
+    return ShownPicture(data, shown.width, shown.height, f"figures/{name}.png" if beside else "")
 
 
-def _links(content: Content, material: Material, page: Path) -> list[tuple[str, Markup]]:
+def _links(content: Content, page: Path) -> list[tuple[str, str]]:
     """Links to files beside the page, for those that there are."""
-    if page.parent.resolve() != material.folder.resolve():
-        return []
-    return [(text, Markup(file)) for text, file in content.links if (page.parent / file).exists()]
+    return [(text, file) for text, file in content.links if (page.parent / file).exists()]
