@@ -233,7 +233,7 @@ def test_report_holds_figures_table_scorecard_and_ledger(finished):
     report = (finished / "report.html").read_text()
     for part in ("figure10.png", "table1.html", "scorecard.html", "full_ledger.html", "index.html"):
         assert part in report
-    assert 'href="results/index.html"' in report
+    assert r'href=\"results/index.html\"' in report
 
 
 def test_the_page_says_what_was_found_and_shows_samples(finished):

@@ -170,7 +170,7 @@
         }, element("button", {
           type: "button", class: "cell" + (both ? " both" : "") + (i === chosen ? " chosen" : ""), "data-sample": i, "data-at": at,
           "aria-label": words, title: words, "aria-pressed": String(i === chosen), tabindex: at === this.active ? 0 : -1, onclick: () => this.view.choose(i, this),
-        }, thumb(facts, i, IMAGE), `${both ? "◆ " : ""}${name}`, element("br"), number(this.values[i]))));
+        }, thumb(facts, i, IMAGE), element("span", {}, `${both ? "◆ " : ""}${name}`), element("span", {}, number(this.values[i])))));
       }
       // One stop of the tab key; arrow keys walk on from there.
       if (items.length && !items.some((item) => item.firstChild.tabIndex === 0)) items[0].firstChild.tabIndex = 0;
@@ -264,7 +264,7 @@
     caption(i) {
       const { facts } = this, has = (heading) => (facts.more[heading] ? textOf(facts.more[heading], i) : "");
       const before = has("Label before");
-      return facts.classes[facts.labels[i]] + (before ? ` (was ${before})` : "") + (has("Planted") ? " ⚑" : "");
+      return (has("Planted") ? "⚑ " : "") + facts.classes[facts.labels[i]] + (before ? `, was ${before}` : "");
     }
 
     members() {
