@@ -1,12 +1,12 @@
 """What the page of the study is made of."""
 
-from gradval.report.study_page import facts
+from gradval.report.study_page import asked
 
 # Figures that show images are left out where no image shall be shown.
 SHOWN_FIGURES = [
     name
     for name, figure in FIGURES.items()
-    if STUDY.report.images != "none" or not facts.shows_images(figure)
+    if STUDY.report.images != "none" or not asked.shows_images(figure)
 ]
 
 
@@ -51,7 +51,7 @@ def page_inputs(wildcards):
 
 def page_facts(wildcards):
     """What no table says about the study, as plain values."""
-    return facts.study_facts(STUDY, PAPER, SHOWN_FIGURES, FIGURES)
+    return asked.study_facts(STUDY, SHOWN_FIGURES, FIGURES)
 
 
 def page_scenarios(wildcards):

@@ -27,6 +27,7 @@ rule build_report:
             name: experiments.images_notice(STUDY, name)
             for name in STUDY.grid.datasets
         },
+        claims=file_digest(CLAIMS_FILE),
         code=code_of("build_report"),
     message:
         "Writing the page of the study"

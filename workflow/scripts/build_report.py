@@ -3,20 +3,26 @@
 from dataclasses import replace
 from pathlib import Path
 
-from gradval.report.study_page.facts import costs_of, made_by
+import yaml
+
+from gradval.report.study_page.facts import Facts, claim_facts, write_facts
 from gradval.report.study_page.gallery import write_gallery
-from gradval.report.study_page.material import Facts, Material, write_facts
+from gradval.report.study_page.how_made import costs_of, made_by
+from gradval.report.study_page.material import Material
 from gradval.report.study_page.samples import federated_collections, study_collections
 from gradval.report.study_page.write import write_study_page
 from gradval.runtime.jobs import job
 
 with job(snakemake.log[0]):
     files, output, params = snakemake.input, snakemake.output, snakemake.params
-    page = Path(output.page)
+    page, checkout = Path(output.page), Path(snakemake.scriptdir).resolve().parents[1]
     facts = replace(
         Facts.from_dict(params.facts),
-        made=made_by(Path(snakemake.scriptdir)),
+        claims=claim_facts(checkout / "paper/claims.csv"),
+        made=made_by(checkout),
         costs=costs_of(Path("logs")),
+        # No reason to write the page anew by itself: what counts of it is among the parameters.
+        config=yaml.safe_dump(snakemake.config, sort_keys=False, width=100, allow_unicode=True),
     )
     gallery = None
     folder = Path(output.gallery)

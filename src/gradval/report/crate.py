@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gradval.data.store import sha256_of
-from gradval.report.study_page.material import FACTS, Facts, Material
+from gradval.report.study_page.facts import FACTS, Facts
+from gradval.report.study_page.material import Material
 
 METADATA = "ro-crate-metadata.json"
 PAPER = "https://arxiv.org/abs/2305.02942"

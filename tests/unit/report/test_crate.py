@@ -10,7 +10,8 @@ import pytest
 from gradval.cli.main import main
 from gradval.data.store import sha256_of
 from gradval.report.crate import PAPER, write_crate
-from gradval.report.study_page.material import Material, write_facts
+from gradval.report.study_page.facts import write_facts
+from gradval.report.study_page.material import Material
 
 rocrate = pytest.importorskip("rocrate.rocrate", reason="rocrate is not installed")
 KEPT = Path(__file__).parents[3] / "docs" / "results" / "cifar10-small"

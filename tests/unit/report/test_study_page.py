@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 import yaml
 
+from gradval.report.study_page.asked import study_facts
 from gradval.report.study_page.claims import ClaimView, claim_views, filters_of, section_words
-from gradval.report.study_page.facts import costs_of, study_facts
+from gradval.report.study_page.facts import FACTS, Facts, claim_facts, write_facts
 from gradval.report.study_page.findings import find, joined, strongest, surprising
+from gradval.report.study_page.how_made import costs_of
 from gradval.report.study_page.interval_plot import IntervalPlot, Mark, number
-from gradval.report.study_page.material import FACTS, Facts, Material, write_facts
+from gradval.report.study_page.material import Material
 from gradval.report.study_page.ranges import cut, possible
 from gradval.report.study_page.sections import SECTIONS
 from gradval.report.study_page.write import write_study_page
@@ -207,14 +209,14 @@ def test_facts_come_from_config_and_paper() -> None:
     paper = read_paper(ROOT / "paper")
     study = validate(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
     figures = experiments_run(study, paper).figures
-    facts = Facts.from_dict(study_facts(study, paper, ["figure3", "figure8"], figures))
+    facts = Facts.from_dict(study_facts(study, ["figure3", "figure8"], figures))
+    claims = claim_facts(ROOT / "paper/claims.csv")
     assert list(facts.figures) == ["figure3", "figure8"]
     assert facts.figures["figure8"].images and not facts.figures["figure3"].images
     assert list(facts.figures["figure8"].comparisons) == ["fig8"]
-    assert facts.claims["overlap-cifar10"].sources == ["fig8"] and facts.k == study.selection.k
-    assert facts.claims["overlap-cifar10"].scores == ["vog"]
+    assert claims["overlap-cifar10"].sources == ["fig8"] and facts.k == study.selection.k
+    assert claims["overlap-cifar10"].scores == ["vog"] and claims["fig3"].scores == []
     assert not facts.private and "seeds" in facts.notices[0]  # public data, seeded noise
-    assert yaml.safe_load(facts.config)["grid"]["datasets"] == ["digits"]
     own = {"source": "folder", "path": "x", "mean": [0.5], "std": [0.5], "delta": 1e-5}
     own |= {"image_size": 8, "channels": 1}
     folder = study.model_copy(update={"datasets": {"digits": Folder.model_validate(own)}})

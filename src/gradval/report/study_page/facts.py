@@ -1,152 +1,129 @@
-"""What no table of a study says: what its figures and claims are about, and how it was made."""
+"""What no table of a study says: what its figures and claims are about, and how it was made.
 
+Nothing heavy is imported: Snakemake asks at every start.
+"""
+
+import csv
 import json
-import os
-import platform
-import subprocess
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import yaml
+from gradval.runtime.files import read_json, write_text
 
-from gradval.study import experiments
-from gradval.study.config import Study
-from gradval.study.experiments import Figure
-from gradval.study.names import dataset_label
-from gradval.study.paper import Paper
-
-LIBRARIES = (
-    "gradval",
-    "torch",
-    "opacus",
-    "dp-accounting",
-    "opendp",
-    "snakemake",
-    "numpy",
-    "pandas",
-)
+FACTS = "study.json"
 EACH = "each"
 
 
-def shows_images(figure: Figure) -> bool:
-    """Whether samples of the data set can be seen on a figure."""
-    return figure.kind != "agreement"
+@dataclass(frozen=True)
+class FigureFacts:
+    """A figure.
+
+    Attributes:
+        title: what it shows.
+        comparisons: names of the comparisons that it shows, by which claims lead to it.
+        images: whether samples of the data set can be seen on it.
+    """
+
+    title: str = ""
+    comparisons: Sequence[str] = ()
+    images: bool = False
 
 
-def study_facts(
-    study: Study, paper: Paper, shown: Iterable[str], figures: Mapping[str, Figure]
-) -> dict[str, Any]:
-    """What a config says about the page of its study.
+@dataclass(frozen=True)
+class ClaimFacts:
+    """What a claim of the paper is about, beyond the columns of the scorecard.
+
+    Attributes:
+        scores: names of the scores that it speaks of.
+        sources: the comparisons or runs by which it is judged.
+        kind: of the claims table.
+    """
+
+    scores: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What no table says.
+
+    Attributes:
+        title, subtitle: of the page.
+        k: size of a selection; 0 where it is not known.
+        figures: name -> figure, in the order of the page.
+        claims: id -> claim.
+        notices: what a reader must know before he believes a number.
+        made: how the study was made, such as `{"Commit": "4f2a"}`, in the order of the page.
+        costs: one row a rule: rule, jobs, minutes (of the wall), memory_mb (the most of a job).
+        config: the whole config as YAML.
+        private: data sets that are not public.
+    """
+
+    title: str = "What the study found"
+    subtitle: str = ""
+    k: int = 0
+    figures: Mapping[str, FigureFacts] = field(default_factory=dict)
+    claims: Mapping[str, ClaimFacts] = field(default_factory=dict)
+    notices: Sequence[str] = ()
+    made: Mapping[str, str] = field(default_factory=dict)
+    costs: Sequence[Mapping[str, Any]] = ()
+    config: str = ""
+    private: Sequence[str] = ()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The facts that `to_dict` gave.
+
+        Raises:
+            TypeError: a key is unknown.
+        """
+        parts = dict(values)
+        figures = {name: FigureFacts(**one) for name, one in parts.pop("figures", {}).items()}
+        claims = {name: ClaimFacts(**one) for name, one in parts.pop("claims", {}).items()}
+        return cls(figures=figures, claims=claims, **parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts as plain values."""
+        return asdict(self)
+
+
+def write_facts(folder: str | Path, facts: Facts) -> None:
+    """Write `study.json`."""
+    text = json.dumps(facts.to_dict(), indent=1, ensure_ascii=False)
+    write_text(Path(folder) / FACTS, text + "\n")
+
+
+def claim_facts(path: Path) -> dict[str, ClaimFacts]:
+    """What the claims of a claims table are about, by id.
 
     Args:
-        study, paper: what is studied, and what it is held against.
-        shown: names of the figures on the page, in order.
-        figures: all that are drawn.
-
-    Returns:
-        Arguments of `gradval.report.study_page.material.Facts` as plain values, without how the
-        study was made.
+        path: `paper/claims.csv`.
     """
-    grid = study.grid
-    noise = [seeded_sentence()] if experiments.seeds_noise(study) else []
-    return {
-        "subtitle": "Gradient-based data valuation under differential privacy: "
-        + ", ".join(map(dataset_label, grid.datasets)),
-        "k": study.selection.k,
-        "figures": {
-            name: {
-                "title": figures[name].title,
-                "comparisons": [comparison.name for comparison in figures[name].comparisons],
-                "images": shows_images(figures[name]),
-            }
-            for name in shown
-        },
-        "claims": {claim["id"]: _claim(claim) for claim in paper.claims},
-        "notices": noise,
-        "private": [name for name in grid.datasets if experiments.images_notice(study, name)],
-        "config": yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, width=100),
-    }
+    with path.open(encoding="utf-8", newline="") as file:
+        return {claim["id"]: _claim(claim) for claim in csv.DictReader(file)}
 
 
-def seeded_sentence() -> str:
-    """What is to be said of every ε of a study with seeded noise, in short."""
-    return (
-        "Noise was drawn from seeds, so that the study can be repeated: each ε is what the same "
-        "training promises with secret noise."
+def _claim(claim: Mapping[str, str]) -> ClaimFacts:
+    scores = dict.fromkeys(claim[name] for name in ("score_a", "score_b"))
+    return ClaimFacts(
+        scores=[score for score in scores if score and score != EACH],
+        sources=claim["source"].split("|"),
+        kind=claim["kind"],
     )
 
 
-def _claim(claim: Mapping[str, str]) -> dict[str, Any]:
-    scores = dict.fromkeys(claim[name] for name in ("score_a", "score_b"))
-    return {
-        "scores": [score for score in scores if score and score != EACH],
-        "sources": claim["source"].split("|"),
-        "kind": claim["kind"],
-    }
+def read_facts(folder: Path) -> Facts:
+    """Read `study.json`.
 
-
-def made_by(checkout: Path) -> dict[str, str]:
-    """How and where this process makes a study: commit, versions, machine, time.
-
-    Args:
-        checkout: the folder of the code.
+    Raises:
+        ValueError: it is not what `write_facts` writes; the message names it.
     """
-    found = {"Made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
-    commit = _commit(checkout)
-    if commit:
-        found["Commit"] = commit
-    found["Machine"] = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}"
-    found["Python"] = platform.python_version()
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _commit(checkout: Path) -> str:
-    """The commit of the code, and whether it was changed since; empty if it is not known."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(checkout), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
     try:
-        commit = git("rev-parse", "--short=12", "HEAD")
-        return f"{commit}, changed since" if git("status", "--porcelain", "-uno") else commit
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
-
-
-def costs_of(logs: Path) -> list[dict[str, Any]]:
-    """What jobs cost, from the benchmark files beside their logs: one row a rule, dearest first.
-
-    Returns:
-        rule, jobs, minutes (of the wall, all jobs), memory_mb (the most that a job held).
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted(logs.rglob("*.jsonl")):
-        rule = path.relative_to(logs).with_suffix("").parts[0]
-        row = found.setdefault(rule, {"rule": rule, "jobs": 0, "minutes": 0.0, "memory_mb": 0.0})
-        try:
-            records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            for record in records[-1:]:
-                row["jobs"] += 1
-                row["minutes"] += float(record["s"]) / 60
-                row["memory_mb"] = max(row["memory_mb"], float(record["max_rss"] or 0))
-        except (ValueError, KeyError, TypeError):
-            continue  # a job that was killed while it wrote
-    return sorted((row for row in found.values() if row["jobs"]), key=lambda row: -row["minutes"])
+        return Facts.from_dict(read_json(folder / FACTS))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder / FACTS}: is not what gradval writes about a study ({error})"
+        ) from None

@@ -4,99 +4,17 @@ The folder is `results/` of a study, or kept evidence of the same layout. A tabl
 is not an error: its section does not appear.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
-from gradval.runtime.files import read_json, write_text
+from gradval.report.study_page.facts import FACTS, Facts, read_facts
 
-FACTS = "study.json"
 FIGURES = "figures"
-
-
-@dataclass(frozen=True)
-class FigureFacts:
-    """A figure.
-
-    Attributes:
-        title: what it shows.
-        comparisons: names of the comparisons that it shows, by which claims lead to it.
-        images: whether samples of the data set can be seen on it.
-    """
-
-    title: str = ""
-    comparisons: Sequence[str] = ()
-    images: bool = False
-
-
-@dataclass(frozen=True)
-class ClaimFacts:
-    """What a claim of the paper is about, beyond the columns of the scorecard.
-
-    Attributes:
-        scores: names of the scores that it speaks of.
-        sources: the comparisons or runs by which it is judged.
-        kind: of the claims table.
-    """
-
-    scores: Sequence[str] = ()
-    sources: Sequence[str] = ()
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What no table says.
-
-    Attributes:
-        title, subtitle: of the page.
-        k: size of a selection; 0 where it is not known.
-        figures: name -> figure, in the order of the page.
-        claims: id -> claim.
-        notices: what a reader must know before he believes a number.
-        made: how the study was made, such as `{"Commit": "4f2a"}`, in the order of the page.
-        costs: one row a rule: rule, jobs, minutes (of the wall), memory_mb (the most of a job).
-        config: the whole config as YAML.
-        private: data sets that are not public.
-    """
-
-    title: str = "What the study found"
-    subtitle: str = ""
-    k: int = 0
-    figures: Mapping[str, FigureFacts] = field(default_factory=dict)
-    claims: Mapping[str, ClaimFacts] = field(default_factory=dict)
-    notices: Sequence[str] = ()
-    made: Mapping[str, str] = field(default_factory=dict)
-    costs: Sequence[Mapping[str, Any]] = ()
-    config: str = ""
-    private: Sequence[str] = ()
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The facts that `to_dict` gave.
-
-        Raises:
-            TypeError: a key is unknown.
-        """
-        parts = dict(values)
-        figures = {name: FigureFacts(**one) for name, one in parts.pop("figures", {}).items()}
-        claims = {name: ClaimFacts(**one) for name, one in parts.pop("claims", {}).items()}
-        return cls(figures=figures, claims=claims, **parts)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The facts as plain values."""
-        return asdict(self)
-
-
-def write_facts(folder: str | Path, facts: Facts) -> None:
-    """Write `study.json`."""
-    text = json.dumps(facts.to_dict(), indent=1, ensure_ascii=False)
-    write_text(Path(folder) / FACTS, text + "\n")
 
 
 @dataclass(frozen=True)
@@ -137,7 +55,7 @@ class Material:
         if not names:
             raise ValueError(f"{folder}: holds no tables of a study; is there such a folder?")
         if facts is None:
-            facts = _read_facts(folder) if FACTS in names else Facts()
+            facts = read_facts(folder) if FACTS in names else Facts()
         return cls(folder, names, facts)
 
     def table(self, name: str, **options: Any) -> pd.DataFrame | None:
@@ -180,12 +98,3 @@ class Material:
             if name.startswith(prefix) and name.endswith(".png")
         )
         return list(dict.fromkeys([*known, *others]))
-
-
-def _read_facts(folder: Path) -> Facts:
-    try:
-        return Facts.from_dict(read_json(folder / FACTS))
-    except (TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{folder / FACTS}: is not what gradval writes about a study ({error})"
-        ) from None
