@@ -15,6 +15,7 @@ run: $(VENV)/ready
 
 report: run
 	$(BIN)/snakemake --cores $(CORES) --report report.html
+	@echo "What the study found: results/index.html. Snakemake's own report: report.html"
 
 # The longest files first; one of the three mostly waits for its scheduler.
 test: check

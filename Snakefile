@@ -51,6 +51,8 @@ include: "workflow/rules/questions.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/sites.smk"
 include: "workflow/rules/federation.smk"
+include: "workflow/rules/page.smk"
+include: "workflow/rules/report.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -139,13 +139,13 @@ def test_a_new_score_is_computed_alone(study: Path) -> None:
     module = study / "my_scores/contrast.py"
     module.write_text(SCORE)
     more = overlay(study, "scores: {names: [loss, grad_norm, vog, plis, my_scores.contrast]}")
-    assert jobs_of(study, more) == {"score_samples_by": 2}
+    assert jobs_of(study, more) == {"score_samples_by": 2, "build_report": 1}
     snakemake(study, *CONFIG, more)
     assert jobs_of(study, more) == {}
     scores = study / "results/digits/resnet9/eps4/seed0/draw0/full/scores"
     assert (scores / "contrast.parquet").exists()
     edit(module, "std(1)", "var(1)")
-    assert jobs_of(study, more) == {"score_samples_by": 2}
+    assert jobs_of(study, more) == {"score_samples_by": 2, "build_report": 1}
 
 
 def test_a_new_model_is_trained_alone(study: Path) -> None:
@@ -156,7 +156,8 @@ def test_a_new_model_is_trained_alone(study: Path) -> None:
         "grid: {models: [resnet9, linear]}\n",
     )
     own = {"plan_privacy": 2, "train_model": 2, "score_samples": 2, "write_ledgers": 2}
-    assert jobs_of(study, more) == own | OVER_ALL_RUNS | {"measure_levels": 1}
+    shared = OVER_ALL_RUNS | {"measure_levels": 1, "build_report": 1}
+    assert jobs_of(study, more) == own | shared
 
 
 def test_a_data_set_that_was_made_anew_counts_by_its_content(study: Path) -> None:

@@ -21,6 +21,8 @@ def checkout(copy_checkout):
 def finished(checkout):
     """A checkout in which the whole minimal study has been run, and its audit."""
     snakemake(checkout, "all", "audit", "--configfile", MINIMAL)
+    # The audit is on the page once it is there.
+    snakemake(checkout, "index", "--configfile", MINIMAL)
     return checkout
 
 
@@ -274,8 +276,28 @@ def test_a_deleted_score_file_rebuilds_what_depends_on_it(finished):
 def test_report_holds_figures_table_scorecard_and_ledger(finished):
     snakemake(finished, "--configfile", MINIMAL, "--report", "report.html")
     report = (finished / "report.html").read_text()
-    for part in ("figure10.png", "table1.html", "scorecard.html", "full_ledger.html"):
+    for part in ("figure10.png", "table1.html", "scorecard.html", "full_ledger.html", "index.html"):
         assert part in report
+    assert r"href=\"results/index.html\"" in report
+
+
+def test_the_page_says_what_was_found_and_shows_samples(finished):
+    page = (finished / "results/index.html").read_text()
+    scorecard = pd.read_csv(finished / "results/scorecard.csv")
+    assert scorecard["id"].map(lambda name: f'id="{name}"' in page).all()
+    tested = (scorecard["verdict"] != "not run").sum()
+    assert f"Of {tested} claims of the paper that were tested" in page
+    for section in ("accuracy", "table1", "free", "federation", "audit", "ledgers", "gallery"):
+        assert f'<section id="{section}"' in page
+    assert len(page.encode()) < 3e6 and 'id="part:digits/run0"' in page
+    # What no table says is kept beside them: the page can be written again.
+    facts = json.loads((finished / "results/study.json").read_text())
+    assert facts["made"]["torch"] and any(c["rule"] == "train_model" for c in facts["costs"])
+    # Without images there is neither a gallery nor a figure that shows some.
+    snakemake(finished, "index", "--configfile", MINIMAL, "--config", "report={images: none}")
+    page = (finished / "results/index.html").read_text()
+    assert 'id="samples"' not in page and 'id="figure6"' not in page
+    assert 'id="figure3"' in page
 
 
 @pytest.mark.parametrize(

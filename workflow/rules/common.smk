@@ -404,6 +404,7 @@ def all_targets():
         targets += run_files(SETTINGS, "full/group_scores.parquet")
     if any(names.is_private(setting.privacy) for setting in SETTINGS):
         targets += ["results/privacy_cost.csv"]
+    targets += ["results/index.html"]
     # Named, or a score file that is missing would not be missed while the figures exist.
     targets += run_files(SETTINGS, *score_files("full", SCORES))
     return targets + run_files(PRUNED, *score_files("first", STUDY.pruning.scores))

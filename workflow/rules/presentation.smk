@@ -3,6 +3,7 @@ rule collect_runs:
         unpack(runs_inputs),
     output:
         runs="results/runs/{kind}.csv",
+        ledgers="results/runs/{kind}_ledger.csv",
         ledger=report(
             "results/runs/{kind}_ledger.html",
             caption="../report/ledger.rst",

@@ -6,9 +6,9 @@ import pandas as pd
 
 from gradval.evidence.runs import scoring_gradients
 from gradval.privacy.ledger import check
-from gradval.report.ledgers import TITLE, ledger_rows, ledger_table
+from gradval.report.ledgers import TITLE, ledger_frame, ledger_rows, ledger_table
 from gradval.report.tables import write_tables
-from gradval.runtime.files import read_json
+from gradval.runtime.files import read_json, write_text
 from gradval.runtime.jobs import job
 from gradval.study.names import run_key
 
@@ -48,10 +48,6 @@ with job(snakemake.log[0]):
                 row["scoring_seconds"] = read_json(files.scoring[i])["scoring_seconds"]
         rows.append(row)
         ledgers += ledger_rows(ledger, key)
-    output = snakemake.output
-    write_tables(
-        [output.runs, output.ledger],
-        [ledger_table(ledgers)],
-        title=TITLE,
-        data=pd.DataFrame(rows),
-    )
+    output, stated = snakemake.output, ledger_frame(ledgers)
+    write_tables([output.ledgers, output.ledger], [ledger_table(stated)], title=TITLE, data=stated)
+    write_text(output.runs, pd.DataFrame(rows).to_csv(index=False))

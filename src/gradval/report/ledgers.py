@@ -55,16 +55,22 @@ def ledger_rows(ledger: Mapping[str, Any], key: Mapping[str, str | int]) -> list
     return rows
 
 
-def ledger_table(rows: Sequence[Row]) -> Table:
-    """A table of `ledger_rows`; a remark that many runs share is stated once, by number."""
-    frame = pd.DataFrame(rows).fillna("")
-    frame["remarks"] = frame.pop("remarks")  # the last column, also where non-private runs lead
-    remarks = list(dict.fromkeys(note for notes in frame["remarks"] for note in notes))
-    frame["remarks"] = [
-        ", ".join(str(remarks.index(note) + 1) for note in notes) for notes in frame["remarks"]
-    ]
+def ledger_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """`ledger_rows` as a table of text, for a CSV file; remarks are separated by line breaks."""
+    frame = pd.DataFrame(rows).fillna("").astype({"remarks": object})
+    remarks = ["\n".join(notes) for notes in frame.pop("remarks")]
+    # The last column, also where non-private runs lead.
+    return frame.assign(remarks=remarks)
+
+
+def ledger_table(frame: pd.DataFrame, title: str = TITLE) -> Table:
+    """A table of `ledger_frame`; a remark that many runs share is stated once, by number."""
+    notes = [text.split("\n") if text else [] for text in frame["remarks"]]
+    remarks = list(dict.fromkeys(note for of_run in notes for note in of_run))
+    numbers = [", ".join(str(remarks.index(note) + 1) for note in of_run) for of_run in notes]
     kinds: dict[str, Kind] = {"seed": "number", "draw": "number"}
-    return Table.of(frame, TITLE, kinds=kinds, notes=remarks, numbered=True, intro=INTRO)
+    shown = frame.assign(remarks=numbers)
+    return Table.of(shown, title, kinds=kinds, notes=remarks, numbered=True, intro=INTRO)
 
 
 def _run(key: Mapping[str, str | int]) -> Row:

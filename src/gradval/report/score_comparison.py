@@ -8,7 +8,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gradval.report.figures.selection import plot_selection_pair
-from gradval.report.score_sheet import ImagesAt, within_class
+from gradval.report.labels import statistic_label
+from gradval.report.score_sheet import PAGE, PRIVATE, own_gallery, within_class
+from gradval.report.study_page.gallery import GalleryRun, ImagesAt
+from gradval.report.study_page.interval_plot import number
+from gradval.report.study_page.rendering import render
+from gradval.report.tables import Kind, Table
 from gradval.scores.files import score_columns
 from gradval.selection.compare import compare, correlation_chance, selection_chance
 from gradval.selection.select import select
@@ -188,3 +193,78 @@ def plot_comparison(
         title=f"{score_label(score)}: the {k} {end}{where}",
         note="A ceiling would need a second training of either model.",
     )
+
+
+def comparison_page(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    images: ImagesAt,
+    statistics: pd.DataFrame,
+    score: str,
+    *,
+    names: tuple[str, str],
+    class_name: str | int | None = None,
+    k: int | None = None,
+    largest: bool = True,
+) -> str:
+    """A page of two scorings: what they have in common, and their samples side by side.
+
+    The arguments are those of `plot_comparison`; the page is for the owner of the images.
+    """
+    b = same_samples(a, b)
+    members = within_class(a, class_name)
+    k = selection_size(len(a) if members is None else int(members.sum()), k)
+    end = "largest" if largest else "smallest"
+    where = "" if class_name is None else f" of class {class_name}"
+    sides = [select(table[score], k, largest, members) for table in (a, b)]
+    scores = list(dict.fromkeys(statistics["score"]))
+    runs = [
+        GalleryRun(
+            {"Setting": (letter, name)},
+            {one: table[one].to_numpy() for one in scores},
+            table["predicted"].astype(str).tolist(),
+        )
+        for letter, name, table in zip("AB", names, (a, b), strict=True)
+    ]
+    gallery = own_gallery(a, images, score, np.concatenate(sides), runs, scores=scores, k=k)
+    return render(
+        PAGE,
+        title=f"{names[0]} and {names[1]}",
+        findings=[_finding(one, rows, k, f"{end}{where}") for one, rows in _by_score(statistics)],
+        sections=(),
+        tables=[_statistics_table(one, rows, names) for one, rows in _by_score(statistics)],
+        notes=[PRIVATE],
+        gallery=gallery,
+    )
+
+
+def _by_score(statistics: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(str(score), rows) for score, rows in statistics.groupby("score", sort=False)]
+
+
+def _finding(score: str, rows: pd.DataFrame, k: int, which: str) -> str:
+    """What two selections have in common, in a sentence."""
+    row = rows[rows["statistic"] == "overlap"]
+    value, chance, low, high = (
+        float(row[name].iloc[0]) for name in ("value", "chance", "chance_low", "chance_high")
+    )
+    return (
+        f"{score_label(score)}: {value:.0f} of the {k} {which} are the same; by chance it would be "
+        f"{number(chance)} ({number(low, 0)} to {number(high, 0)})."
+    )
+
+
+def _statistics_table(score: str, rows: pd.DataFrame, names: tuple[str, str]) -> Table:
+    frame = pd.DataFrame(
+        {
+            "Statistic": [statistic_label(str(name), names) for name in rows["statistic"]],
+            "Value": [number(float(value)) for value in rows["value"]],
+            "By chance": [number(float(value)) for value in rows["chance"]],
+            "In 95% of cases": [
+                f"{number(low)} to {number(high)}"
+                for low, high in zip(rows["chance_low"], rows["chance_high"], strict=True)
+            ],
+        }
+    )
+    kinds: dict[str, Kind] = dict.fromkeys(("Value", "By chance", "In 95% of cases"), "interval")
+    return Table.of(frame, score_label(score), kinds=kinds)

@@ -4,33 +4,36 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from gradval.report.figures.extremes import plot_extremes
 from gradval.report.figures.style import check_images, save_figure
-from gradval.report.tables import STYLE, template
+from gradval.report.study_page.gallery import (
+    Collection,
+    Gallery,
+    GalleryRun,
+    ImagesAt,
+    gallery_parts,
+    inline_gallery,
+)
+from gradval.report.study_page.rendering import render
 from gradval.runtime.files import private_path
 from gradval.scores.files import NORMALISED, score_columns
 from gradval.selection.select import select
 from gradval.study.names import score_label
 
-PAGE = "templates/sheet.html.j2"
+PAGE = "templates/small.html.j2"
+MOST_IMAGES = 600  # on a page, beside those that are asked for
 ENDS = ("largest", "smallest")
 # For owners only: the samples are shown.
 PRIVATE = (
     "Exact scores and the images themselves: neither is private. For the owner of the images only."
 )
-
-
-class ImagesAt(Protocol):
-    """Images by position: an array, or something that loads them."""
-
-    def __getitem__(self, positions: NDArray[np.int64], /) -> NDArray[np.uint8]: ...
 
 
 def extremes(
@@ -141,7 +144,10 @@ def write_sheet(
     with private_path(files[1]) as temporary:
         save_figure(figure, temporary)
     with private_path(files[0]) as temporary:
-        temporary.write_text(_page(title, chosen, shown, notes), encoding="utf-8")
+        page = _page(
+            title, chosen, shown, own_gallery(table, images, by, chosen["position"]), notes
+        )
+        temporary.write_text(page, encoding="utf-8")
     return files
 
 
@@ -149,7 +155,57 @@ def _captions(rows: pd.DataFrame) -> list[str]:
     return [f"{score:.3g}" for score in rows["score"]]
 
 
-def _page(title: str, chosen: pd.DataFrame, images: NDArray[np.uint8], notes: Sequence[str]) -> str:
+def own_gallery(
+    table: pd.DataFrame,
+    images: ImagesAt,
+    by: str,
+    always: ArrayLike,
+    runs: Sequence[GalleryRun] = (),
+    *,
+    scores: Sequence[str] = (),
+    k: int = 0,
+) -> Gallery:
+    """A gallery of a site's own samples that stands in the page.
+
+    Args:
+        table, images, by: as in `write_sheet`.
+        always: positions of samples whose images are shown in any case; others are those at
+            either end of a score.
+        runs: scorings; of `table` alone by default.
+        scores: which; all of the table by default.
+        k: size of the selections that are compared.
+    """
+    shown = list(scores or score_columns(table))
+    classes = list(dict.fromkeys(map(str, table["label"])))
+    groups = table["group"].astype(str)
+    own = GalleryRun(
+        {"Setting": ("own", "own scores")},
+        {name: table[name].to_numpy() for name in shown},
+        table["predicted"].astype(str).tolist(),
+    )
+    collection = Collection(
+        name="own",
+        title="Own images",
+        classes=classes,
+        labels=np.array([classes.index(label) for label in map(str, table["label"])]),
+        files=table["file"].astype(str).tolist(),
+        images=images,
+        runs=runs or [own],
+        scores={name: score_label(name) for name in shown},
+        columns={} if (groups == table["file"]).all() else {"Group": groups.tolist()},
+        always=np.asarray(always, np.int64).tolist(),
+    )
+    parts = gallery_parts([collection], "selected", MOST_IMAGES)
+    return inline_gallery({"own": "Own images"}, *parts, score=by, paired=len(runs) > 1, k=k)
+
+
+def _page(
+    title: str,
+    chosen: pd.DataFrame,
+    images: NDArray[np.uint8],
+    gallery: Gallery,
+    notes: Sequence[str],
+) -> str:
     sections = []
     for end in ENDS:
         rows = chosen[chosen["end"] == end]
@@ -167,8 +223,14 @@ def _page(title: str, chosen: pd.DataFrame, images: NDArray[np.uint8], notes: Se
             for i, row in zip(rows.index.to_numpy(), rows.to_dict("records"), strict=True)
         ]
         sections.append({"end": end, "cards": cards})
-    return template(PAGE).render(
-        title=title, sections=sections, notes=[*notes, PRIVATE], style=STYLE
+    return render(
+        PAGE,
+        title=title,
+        findings=(),
+        sections=sections,
+        tables=(),
+        notes=[*notes, PRIVATE],
+        gallery=gallery,
     )
 
 

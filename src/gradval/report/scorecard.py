@@ -149,7 +149,7 @@ def _row(row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran) -> dict[str
     margin_interval = _interval(row["margin_low"], row["margin_high"])
     return {
         "Claim": Cell(
-            _prose(row["statement"]), detail=f"{place}: {setting}; {row['id']}", anchor=row["id"]
+            prose(row["statement"]), detail=f"{place}: {setting}; {row['id']}", anchor=row["id"]
         ),
         "Verdict": verdict_cell(row["verdict"], row["scale"]),
         "Number": row["number_matches"],
@@ -164,7 +164,7 @@ def _row(row: Mapping[str, Any], claim: Mapping[str, str], ran: Ran) -> dict[str
         "Chance": _number(row["chance"]),
         "Draw ceiling": _number(row["draw_ceiling"]),
         "Seed ceiling": _number(row["seed_ceiling"]),
-        "Found": Cell(_prose(row["reading"]), detail=_own_setting(row, claim, ran)),
+        "Found": Cell(prose(row["reading"]), detail=_own_setting(row, claim, ran)),
     }
 
 
@@ -210,7 +210,7 @@ def _sides(names: str, every: str = "") -> str:
     return against(every if name == "each" else any_label(name) for name in names.split("|"))
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """A sentence as it is printed: ε instead of eps, minus signs instead of hyphens."""
     text = re.sub(r"\beps(?: |=)(?=\d)", "ε = ", text)
     return re.sub(r"(?<![\w–-])-(?=\d)", "−", text)

@@ -239,6 +239,21 @@ def _latex(text: object) -> str:
     return str(text).translate(LATEX)
 
 
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter, unless its first word has capitals of its own."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]([a-z]|\W|$)", text) else text
+
+
+def unbroken(text: str) -> str:
+    """A text in which "ε = 4" stays on one line."""
+    return text.replace("ε = ", "ε\u00a0=\u00a0")
+
+
+def anchor(term: str) -> str:
+    """The name by which a link finds an explained term."""
+    return "term-" + re.sub(r"\W+", "-", term.lower()).strip("-")
+
+
 @cache
 def template(name: str) -> jinja2.Template:
     """A template of this package by its path in this folder; what goes into HTML is escaped."""
@@ -251,5 +266,8 @@ def template(name: str) -> jinja2.Template:
         keep_trailing_newline=True,
     )
     environment.filters["latex"] = _latex
+    environment.filters["sentence"] = sentence
+    environment.filters["unbroken"] = unbroken
+    environment.filters["anchor"] = anchor
     environment.tests["cell"] = lambda value: isinstance(value, Cell)
     return environment.get_template(name)

@@ -289,6 +289,17 @@ class Audit(Block):
         return self
 
 
+class Report(Block):
+    """The page of the study, `results/index.html`."""
+
+    images: Literal["none", "selected", "all"] = Field(
+        default="selected",
+        description="whose images it shows. none: no sample at all, neither in the gallery nor in "
+        "figures; selected: those at either end of a score, and figures; all: every training "
+        "sample, in a folder beside the page if they are many",
+    )
+
+
 class Cost(Block):
     """What schedulers are asked for, and the estimate of a dry run."""
 
@@ -346,6 +357,7 @@ class Study(Block):
     federation: Federation | None = Field(
         default=None, description="sites that train together, publish and are paid"
     )
+    report: Report = Field(default=Report(), description="the page of the study")
     cost: Cost = Field(default=Cost(), description="what schedulers are asked for")
     substitutes: Substitutes = Field(
         default=Substitutes(), description="what takes the place of what the grid lacks"

@@ -230,6 +230,16 @@ def has_private_data(study: Study) -> bool:
     return any(block.source not in PUBLIC_SOURCES for block in study.datasets.values())
 
 
+def images_notice(study: Study, dataset: str) -> str:
+    """What a page that shows images of a data set must say; empty for sources that are public."""
+    if study.datasets[dataset].source in PUBLIC_SOURCES:
+        return ""
+    return (
+        f"The images of {dataset} and their exact scores are not private: this page is for those "
+        "alone who may see them (report.images: none leaves them out)."
+    )
+
+
 def seeds_noise(study: Study) -> bool:
     """Whether some private run of the grid has seeded noise, which is to be said of its epsilon."""
     return any(

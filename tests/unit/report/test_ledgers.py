@@ -3,7 +3,7 @@
 import pandas as pd
 from html_text import Page
 
-from gradval.report.ledgers import TITLE, ledger_rows, ledger_table
+from gradval.report.ledgers import TITLE, ledger_frame, ledger_rows, ledger_table
 from gradval.report.tables import html_page
 
 KEY = {"dataset": "cifar10", "model": "resnet18", "privacy": "eps4", "seed": 1, "draw": 0}
@@ -42,7 +42,7 @@ def test_a_row_a_group_with_what_it_took_part_in() -> None:
 
 def test_remarks_are_stated_once_and_named_by_number() -> None:
     rows = [*ledger_rows(OPEN, {**KEY, "privacy": "nonprivate"}), *ledger_rows(PRIVATE, KEY)]
-    table = ledger_table(rows)
+    table = ledger_table(ledger_frame(rows))
     assert table.notes == ["No privacy.", "Raw scores.", "Seeded <noise>."] and table.numbered
     frame = table.blocks[0].rows
     assert frame.columns[-1] == "remarks" and frame["remarks"].tolist() == ["1, 2", "3, 2", "3, 2"]
@@ -52,7 +52,7 @@ def test_remarks_are_stated_once_and_named_by_number() -> None:
 
 def test_the_page_holds_every_cell() -> None:
     rows = ledger_rows(PRIVATE, KEY)
-    source = html_page(TITLE, [ledger_table(rows)])
+    source = html_page(TITLE, [ledger_table(ledger_frame(rows))])
     page = Page(source)
     expected = pd.DataFrame(rows).drop(columns="remarks").to_numpy().ravel()
     assert set(expected) <= set(page.cells)

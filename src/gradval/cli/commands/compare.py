@@ -3,7 +3,8 @@
 For each score that both have: how many of the selected images they share (overlap), Pearson and
 Spearman correlation of the scores, structural similarity (SSIM) and Bhattacharyya distance of the
 selected images; each with its chance level, what selections at random (or scores without any
-relation) give. Writes comparison.csv and comparison.png into --out.
+relation) give. Writes comparison.html (both side by side, linked by sample; for you alone),
+comparison.csv and comparison.png into --out.
 
 Examples:
   gradval compare scored-public scored-private
@@ -37,7 +38,12 @@ def run(options: argparse.Namespace) -> int:
     from gradval.data.sources.own_images import ImagesByName
     from gradval.report.figures.style import save_figure
     from gradval.report.labels import statistic_label
-    from gradval.report.score_comparison import common_scores, compare_scores, plot_comparison
+    from gradval.report.score_comparison import (
+        common_scores,
+        compare_scores,
+        comparison_page,
+        plot_comparison,
+    )
     from gradval.runtime.files import private_path
     from gradval.scores.results import read_results
 
@@ -49,17 +55,21 @@ def run(options: argparse.Namespace) -> int:
     among = {"class_name": options.class_name, "k": options.k, "largest": not options.smallest}
     statistics = compare_scores(a.table, b.table, images, scores, **among)
     names = (a.folder.name or "A", b.folder.name or "B")
-    figure = plot_comparison(a.table, b.table, images, statistics, shown, names=names, **among)
+    shared = (a.table, b.table, images, statistics, shown)
+    figure = plot_comparison(*shared, names=names, **among)
     out = Path(options.out or a.folder)
     with private_path(out / "comparison.csv") as temporary:
         statistics.to_csv(temporary, index=False)
     with private_path(out / "comparison.png") as temporary:
         save_figure(figure, temporary)
+    page = comparison_page(*shared, names=names, **among)
+    with private_path(out / "comparison.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
     for score, rows in statistics.groupby("score", sort=False):
         print(score)
         for row in rows.itertuples():
             chance = f"{row.chance:.3f} ({row.chance_low:.3f} to {row.chance_high:.3f})"
             label = statistic_label(str(row.statistic), names)
             print(f"  {label:32}{row.value:9.3f}   chance {chance}")
-    print(f"{out}/comparison.csv, {out}/comparison.png")
+    print(f"{out}/comparison.html, {out}/comparison.csv, {out}/comparison.png")
     return 0

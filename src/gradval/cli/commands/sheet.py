@@ -1,7 +1,7 @@
 """Show the images with the largest and the smallest scores.
 
-Writes OUT/sheet-<score>.html (an offline page with file name and score under each image), .png and
-.csv. They show your images: the files are for you alone.
+Writes OUT/sheet-<score>.html (an offline page with file name and score under each image, and a
+gallery by every score), .png and .csv. They show your images: the files are for you alone.
 
 Examples:
   gradval sheet scored
