@@ -1,27 +1,33 @@
 """A one-run audit of private training: the real loop on real data with canaries among them."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
-from gradval.audit.canaries import CanaryModel, canary_scores, insert_canaries
-from gradval.audit.lower_bound import count_correct, epsilon_lower_bound, guess_inclusion
+from gradval.audit.canaries import CanaryModel, audited_data, in_places
+from gradval.audit.f_dp import Guesses, bound_epsilon, guess
+from gradval.audit.inclusion import inclusion_scores
+from gradval.audit.lower_bound import epsilon_lower_bound
+from gradval.audit.watch import WatchedTrainer, joined
 from gradval.data.store import Store
 from gradval.models.architectures import model_for
-from gradval.privacy.accountants import NEIGHBOURING_RELATION, SampledGaussian, epsilon
+from gradval.privacy.accountants import NEIGHBOURING_RELATION, Event, epsilon
 from gradval.privacy.events import extended, training_event, write_events
 from gradval.privacy.plan import PhasePlan
 from gradval.runtime.devices import job_device
 from gradval.training.fingerprints import fingerprint_of, stream_fingerprint
-from gradval.training.loop import Trainer
 from gradval.training.recipe import Recipe, derive_seed
 from gradval.training.streams import secret_key, seeded_key
 
 logger = logging.getLogger("gradval")
+
+Sees = Literal["steps", "weights"]
 
 
 @dataclass(frozen=True)
@@ -29,14 +35,17 @@ class AuditPlan:
     """What an audit does, all of it fixed before it starts.
 
     Attributes:
-        canaries: number m of canaries, each included by a fair coin.
-        guesses: number r of guesses, even, at most m.
-        confidence: of the lower bound, in [0.5, 1).
+        canaries: number m of canaries, each there by a fair coin.
+        guesses: number c' of guesses, even, at most m; half in and half out.
+        confidence: of the lower bounds, in [0.5, 1).
+        sees: what whoever guesses sees: the weights after every `steps`, as the accountant
+            assumes, or the final `weights` alone.
     """
 
     canaries: int
     guesses: int
     confidence: float
+    sees: Sees = "steps"
 
 
 @dataclass(frozen=True)
@@ -44,15 +53,18 @@ class AuditResult:
     """What an audit found, beside what is claimed.
 
     Attributes:
-        claimed_epsilon: of the executed steps, under `accountant`.
-        delta, neighbouring_relation: of the claim and of the bound.
+        claimed_epsilon: of the executed events, under `accountant`.
+        delta, neighbouring_relation: of the claim and of the bounds.
         accountant: a key of `gradval.privacy.accountants.ACCOUNTANTS`.
-        epsilon_lower_bound: with `confidence` the true epsilon at `delta` is not below it.
-        confidence: of both bounds.
-        highest_bound: the same if every guess had been right. A claim above it cannot be refuted.
-        refuted: whether the bound exceeds the claim.
-        canaries, included, guesses, correct: counts.
-        sampling_rate, noise_multiplier, steps: of the claim.
+        epsilon_lower_bound: with `confidence` the true epsilon at `delta` is not below it, if the
+            mechanism is the claimed one but for the size of its noise (`gradval.audit.f_dp`).
+        any_mechanism: the same without the condition (`gradval.audit.lower_bound`).
+        confidence: of each bound.
+        refuted: whether the claimed events are refuted.
+        refutable: whether they would be if every guess were right.
+        canaries, included, guesses, correct_in, correct_out: counts.
+        sees: what was seen.
+        events: what was executed, as plain numbers.
     """
 
     claimed_epsilon: float
@@ -60,16 +72,81 @@ class AuditResult:
     neighbouring_relation: str
     accountant: str
     epsilon_lower_bound: float
+    any_mechanism: float
     confidence: float
-    highest_bound: float
     refuted: bool
+    refutable: bool
     canaries: int
     included: int
     guesses: int
-    correct: int
-    sampling_rate: float
-    noise_multiplier: float
-    steps: int
+    correct_in: int
+    correct_out: int
+    sees: str
+    events: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A phase as it was executed, and who executed it."""
+
+    phase: PhasePlan
+    trainer: WatchedTrainer
+
+
+def judge(
+    scores: NDArray[np.float64],
+    included: NDArray[np.bool_],
+    events: Sequence[Event],
+    audit: AuditPlan,
+    *,
+    delta: float,
+    accountant: str,
+    relation: str = NEIGHBOURING_RELATION,
+) -> AuditResult:
+    """Guess the coins from the scores, and say what follows for the claim.
+
+    Args:
+        scores: `(m,)`, larger if the canary seems to be there.
+        included: bool `(m,)`, the coins.
+        events: what is claimed to have been executed.
+        audit: as planned.
+        delta: of claim and bounds.
+        accountant: states the claim; see `gradval.privacy.accountants.epsilon`.
+        relation: neighbouring data sets, in words.
+
+    Raises:
+        ValueError: as `guess` and `bound_epsilon`.
+    """
+    guesses: Guesses = guess(scores, included, audit.guesses)
+    bound = bound_epsilon(guesses, events, delta, audit.confidence)
+    made, right = guesses.of("both")
+    claimed = epsilon(events, delta, accountant)
+    if bound.refuted:
+        logger.warning(
+            "the claim is refuted: with confidence %g this is not what the ledger says; epsilon "
+            "is about %.3f or more, claimed is %.3f",
+            audit.confidence,
+            bound.epsilon,
+            claimed,
+        )
+    return AuditResult(
+        claimed_epsilon=claimed,
+        delta=delta,
+        neighbouring_relation=relation,
+        accountant=accountant,
+        epsilon_lower_bound=bound.epsilon,
+        any_mechanism=epsilon_lower_bound(right, made, len(scores), delta, audit.confidence),
+        confidence=audit.confidence,
+        refuted=bound.refuted,
+        refutable=bound.refutable,
+        canaries=len(scores),
+        included=int(included.sum()),
+        guesses=made,
+        correct_in=guesses.right_in,
+        correct_out=guesses.right_out,
+        sees=audit.sees,
+        events=[asdict(event) for event in events],
+    )
 
 
 def audit_training(
@@ -77,7 +154,7 @@ def audit_training(
     *,
     model_options: Mapping[str, Any],
     recipe: Recipe,
-    phase: PhasePlan,
+    phases: Mapping[str, PhasePlan],
     audit: AuditPlan,
     delta: float,
     accountant: str,
@@ -85,22 +162,25 @@ def audit_training(
     stream: str,
     draw: int = 0,
     secret: bool = False,
-    make_trainer: type[Trainer] = Trainer,
+    make_trainer: type[WatchedTrainer] = WatchedTrainer,
     events_path: str | Path | None = None,
     resume_path: Path | None = None,
     code: str = "",
     progress: bool = True,
 ) -> AuditResult:
-    """Train once with canaries and bound epsilon from below by what the weights tell of them.
+    """Train once with canaries and bound epsilon from below by what is seen of them.
+
+    Of several phases each goes on from the weights of the last, on as many images as it says, a
+    random part of the last one's: pruning, with canaries that are kept.
 
     Args:
         store: the data set.
         model_options: as in `gradval.models.architectures.model_for`.
         recipe: hyper-parameters.
-        phase: the private phase that is audited. Its rate, noise and steps are executed; places for
-            canaries join the samples.
-        audit: canaries, guesses, confidence.
-        delta: of the claim and of the bound.
+        phases: the private phases that are audited together, by name, in order. Their rates, noise
+            and steps are executed; canaries join the samples.
+        audit: canaries, guesses, confidence, what is seen.
+        delta: of the claim and of the bounds.
         accountant: states the claim; see `gradval.privacy.accountants.epsilon`.
         seed: of the initial weights.
         stream: names the run; all of its random streams depend on it.
@@ -109,98 +189,100 @@ def audit_training(
             in a run with secret noise. The coins never are.
         make_trainer: the training that is audited.
         events_path: where to write what was executed, see `gradval.privacy.events`.
-        resume_path: where the state of an interrupted run lies or goes; `None` for no resume.
+        resume_path: where the state of an interrupted run lies or goes, with the number of the
+            phase added from the second on; `None` for no resume.
         code: digest of the code; a resume state of other code is not used.
         progress: whether to show a progress bar.
 
     Raises:
-        ValueError: the phase is not private, or as `guess_inclusion` and `Trainer`.
+        ValueError: a phase is not private, or as `guess` and `Trainer`.
     """
-    claim = phase.event()
+    for phase in phases.values():
+        phase.event()  # Before anything is spent: what claims nothing is not audited.
     device = job_device()
     coins = np.random.default_rng(derive_seed(seed, draw, stream, "coins"))
     included = coins.random(audit.canaries) < 0.5
-    data = insert_canaries(store, included, device)
+    order = np.random.default_rng(derive_seed(seed, draw, stream, "kept")).permutation(
+        len(store.train)
+    )
     model = CanaryModel(
         model_for(store, model_options, seed),
         classes=len(store.classes),
         canaries=audit.canaries,
         clipping_norm=recipe.clipping_norm,
     ).to(device)
-    audited = replace(phase, samples=len(data.images))
-    inputs = stream_fingerprint(store, data, recipe, phase, model=model_options)
-    trainer = make_trainer(
-        model,
-        data,
-        audited,
-        recipe,
-        key=secret_key() if secret else seeded_key(seed, draw, stream, inputs),
-        resume_path=resume_path,
-        fingerprint=fingerprint_of(
-            store,
+    watched, written = [], None
+    for number, (name, phase) in enumerate(phases.items()):
+        kept = np.sort(order[: phase.samples])
+        data = audited_data(store, kept, audit.canaries, device)
+        present = np.concatenate([np.ones(len(kept), dtype=bool), included])
+        inputs = {"model": model_options, "initial_weights": f"of phase {number}"}
+        trainer = make_trainer(
+            model,
             data,
+            replace(phase, samples=len(data.images)),
             recipe,
-            phase,
-            model=model_options,
-            seed=seed,
-            draw=draw,
-            stream=stream,
-            secret=secret,
-            code=code,
-            device=device.type,
-        ),
-        description=stream if progress else None,
-    )
-    trained = trainer.run()
-    if events_path is not None:
-        executed = replace(audited, steps=trained.steps)
+            present=torch.from_numpy(present),
+            key=secret_key()
+            if secret
+            else seeded_key(
+                seed, draw, stream, stream_fingerprint(store, data, recipe, phase, **inputs)
+            ),
+            resume_path=_of_phase(resume_path, number),
+            fingerprint=fingerprint_of(
+                store,
+                data,
+                recipe,
+                phase,
+                **inputs,
+                seed=seed,
+                draw=draw,
+                stream=stream,
+                secret=secret,
+                code=code,
+                device=device.type,
+            ),
+            description=stream if progress else None,
+        )
+        steps = trainer.run().steps
+        watched.append(_Watched(replace(phase, steps=steps), trainer))
         event = training_event(
-            executed, name="audit", clipping_norm=recipe.clipping_norm, secret=secret
+            replace(phase, samples=len(data.images), steps=steps),
+            name=name,
+            clipping_norm=recipe.clipping_norm,
+            secret=secret,
+            selection="random" if number else "none",
         )
-        write_events(events_path, extended(None, event))
-    guessed = guess_inclusion(canary_scores(trained.weights), audit.guesses)
-    return _result(
+        written = extended(written, event)
+    if events_path is not None and written is not None:
+        write_events(events_path, written)
+    return judge(
+        _scores(watched, model, audit),
+        included,
+        [one.phase.event() for one in watched],
         audit,
-        replace(claim, steps=trained.steps),
-        correct=count_correct(guessed, included),
-        included=int(included.sum()),
         delta=delta,
         accountant=accountant,
     )
 
 
-def _result(
-    audit: AuditPlan,
-    claim: SampledGaussian,
-    *,
-    correct: int,
-    included: int,
-    delta: float,
-    accountant: str,
-) -> AuditResult:
-    def bound(right: int) -> float:
-        return epsilon_lower_bound(right, audit.guesses, audit.canaries, delta, audit.confidence)
+def resume_paths(resume_path: Path, phases: int) -> list[Path]:
+    """Where the states of all phases of an audit lie."""
+    return [path for n in range(phases) if (path := _of_phase(resume_path, n)) is not None]
 
-    claimed, lower = epsilon([claim], delta, accountant), bound(correct)
-    if lower > claimed:
-        logger.warning(
-            "the claim is refuted: epsilon is above %.3f with confidence %g, claimed is %.3f",
-            lower,
-            audit.confidence,
-            claimed,
-        )
-    return AuditResult(
-        claimed_epsilon=claimed,
-        delta=delta,
-        neighbouring_relation=NEIGHBOURING_RELATION,
-        accountant=accountant,
-        epsilon_lower_bound=lower,
-        confidence=audit.confidence,
-        highest_bound=bound(audit.guesses),
-        refuted=lower > claimed,
-        canaries=audit.canaries,
-        included=included,
-        guesses=audit.guesses,
-        correct=correct,
-        **claim.to_dict(),
-    )
+
+def _of_phase(resume_path: Path | None, number: int) -> Path | None:
+    if resume_path is None or not number:
+        return resume_path
+    return resume_path.with_stem(f"{resume_path.stem}{number + 1}")
+
+
+def _scores(
+    watched: Sequence[_Watched], model: CanaryModel, audit: AuditPlan
+) -> NDArray[np.float64]:
+    if audit.sees == "weights":
+        final = joined(-in_places(list(model.sinks.parameters()), model.places), model.canaries)
+        return np.asarray(final[: model.canaries].double())
+    seen = torch.stack([step for one in watched for step in one.trainer.seen]).double().numpy()
+    rates = [one.phase.sampling_rate for one in watched for _ in range(one.phase.steps)]
+    return inclusion_scores(seen[:, : model.canaries], seen[:, model.canaries :], rates)
