@@ -1,4 +1,4 @@
-"""An audit of a training so small that a test can afford it: 100 digits and the smallest network."""
+"""An audit of a training so small that a test can afford it: 100 digits, the smallest network."""
 
 from dataclasses import replace
 from functools import cache

@@ -39,6 +39,4 @@ def audit_release(
     """
     coins = np.random.default_rng(derive_seed(seed, "coins")).random(audit.canaries) < 0.5
     scores = np.array([draw(bool(coin)) for coin in coins], dtype=np.float64)
-    return judge(
-        scores, coins, events, audit, delta=delta, accountant="pld", relation=relation
-    )
+    return judge(scores, coins, events, audit, delta=delta, accountant="pld", relation=relation)

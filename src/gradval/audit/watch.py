@@ -31,9 +31,7 @@ class WatchedTrainer(Trainer):
             clipping norm, 1 plus noise for a canary that took part.
     """
 
-    def __init__(
-        self, model: CanaryModel, *others: Any, present: Tensor, **options: Any
-    ) -> None:
+    def __init__(self, model: CanaryModel, *others: Any, present: Tensor, **options: Any) -> None:
         self.canary_model, self.present = model, present
         self.seen: list[Tensor] = []
         self._momentum: Tensor | None = None

@@ -82,7 +82,7 @@ def test_what_happens_rarely_enough_refutes_nothing(delta, refuted):
     """With probability delta everything is published: then every guess is right."""
     constant = np.full_like(LOSSES, delta)
     curve = trade_off(constant, constant, LOSSES, "both")
-    assert refutes(curve, 500, 500, 1000, 0.05) is refuted
+    assert refutes(curve, 1000, 1000, 1000, 0.05) is refuted
 
 
 def gaussian_scores(noise, coins, rng):

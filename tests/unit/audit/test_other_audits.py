@@ -45,9 +45,7 @@ def audited_rounds(make_worker=SiteWorker):
 
 def test_the_sum_of_the_sites_answers_is_as_private_as_claimed():
     result = audited_rounds()
-    assert result.claimed_epsilon == pytest.approx(
-        epsilon([SampledGaussian(0.5, NOISE, 4)], DELTA)
-    )
+    assert result.claimed_epsilon == pytest.approx(epsilon([SampledGaussian(0.5, NOISE, 4)], DELTA))
     assert not result.refuted and 0.2 < result.epsilon_lower_bound / result.claimed_epsilon < 1
 
 

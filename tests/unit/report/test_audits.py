@@ -33,7 +33,15 @@ def test_verdicts():
 def test_the_table_states_bound_claim_and_confidence_in_every_format():
     table = audit_table([AUDIT, AUDIT | {"privacy": "eps4", "refuted": True}])
     for text in (markdown_text(TITLE, [table]), html_page(TITLE, [table])):
-        for part in ("1.000", "0.397", "0.95", "0.312", "257", "every step", "add or remove one sample"):
+        for part in (
+            "1.000",
+            "0.397",
+            "0.95",
+            "0.312",
+            "257",
+            "every step",
+            "add or remove one sample",
+        ):
             assert part in text
     rows = [line for line in markdown_text(TITLE, [table]).splitlines() if "| digits |" in line]
     assert rows[0].startswith("| digits | ResNet-9 | ε = 1 | 0 | 1 | 1.000 | 0.0001 | 0.397 |")
