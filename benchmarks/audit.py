@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from broken_privacy import BROKEN
-from small_audit import CONFIDENCE, EVERYONE, HALVES, SAMPLED, audit
+from broken_privacy import BROKEN, DrawnNumberStep, with_step
+from small_audit import CONFIDENCE, EVERYONE, HALVES, SAMPLED, audit, audit_many
 
-from gradval.audit.run import AuditPlan
+from gradval.audit.result import AuditPlan
 from gradval.audit.watch import WatchedTrainer
 from gradval.runtime.files import atomic_path
 
@@ -25,6 +25,11 @@ PLAN = AuditPlan(canaries=30_000, guesses=1800, confidence=CONFIDENCE)
 KEY = ["mistake", "target", "rate", "steps", "seed"]
 REPEATS, SEEDS = 20, 3
 RIGHT = "none"
+# These are looked for in many trainings of one canary each, on two images.
+MANY = {
+    "none, in many trainings": WatchedTrainer,
+    "noisy sum divided by the drawn number": with_step(DrawnNumberStep),
+}
 # Where a mistake is looked for: the claim, and what is executed. Where it is not said: at epsilon 1
 # with rare sampling.
 PLACES = {
@@ -51,13 +56,17 @@ def cases() -> list[tuple[str, float, tuple[float, int], int]]:
         for seed in range(SEEDS)
         for target, phase in ((1.0, SAMPLED), (4.0, HALVES))
     ]
-    return [*broken, *right, *others]
+    many = [(mistake, 1.0, EVERYONE, seed) for seed in range(SEEDS) for mistake in MANY]
+    return [*broken, *right, *others, *many]
 
 
 def run(mistake: str, target: float, phase: tuple[float, int], seed: int) -> dict:
     """One row."""
-    trainer = BROKEN.get(mistake, WatchedTrainer)
-    result = asdict(audit(trainer, target, phase, audit=PLAN, seed=seed))
+    if mistake in MANY:
+        result = asdict(audit_many(MANY[mistake], seed=seed))
+    else:
+        trainer = BROKEN.get(mistake, WatchedTrainer)
+        result = asdict(audit(trainer, target, phase, audit=PLAN, seed=seed))
     (event,) = result.pop("events")
     key = dict(zip(KEY, (mistake, target, *phase, seed), strict=True))
     return key | result | {"noise_multiplier": event["noise_multiplier"]}

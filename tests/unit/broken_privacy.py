@@ -107,6 +107,20 @@ class DrawnBatchStep(BookKeepingStep):
         super().update()
 
 
+class DrawnNumberStep(BookKeepingStep):
+    """Divides the noisy sum by the number of samples drawn: it says how many there are."""
+
+    drawn = 0
+
+    def accumulate(self, images, labels):
+        self.drawn += len(labels)
+        return super().accumulate(images, labels)
+
+    def update(self):
+        self.private.expected_batch_size, self.drawn = max(1, self.drawn), 0
+        super().update()
+
+
 class NoiseInEveryOtherStep(BookKeepingStep):
     """Accumulates two batches, and adds noise to one."""
 

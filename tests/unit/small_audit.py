@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from gradval.audit.run import AuditPlan, audit_training
+from gradval.audit.result import AuditPlan
+from gradval.audit.run import audit_training, audit_trainings
 from gradval.audit.watch import WatchedTrainer
 from gradval.data.sources.digits import digits
 from gradval.privacy.accountants import calibrate_noise
@@ -72,4 +73,23 @@ def audit(make_trainer=WatchedTrainer, target=1.0, phase=EVERYONE, **options):
             }
             | options
         ),
+    )
+
+
+def audit_many(make_trainer=WatchedTrainer, trainings=100, **options):
+    """Audit, at epsilon 1, trainings on two images and a canary that is there or not."""
+    store = small_store()
+    few = replace(store, train=store.train.subset(np.arange(2)))
+    phase = plan(1.0, *EVERYONE)
+    return audit_trainings(
+        few,
+        model_options=OPTIONS,
+        recipe=RECIPE,
+        phases={"full": replace(phase, samples=2)},
+        audit=AuditPlan(trainings, trainings // 2, CONFIDENCE),
+        trainings=trainings,
+        delta=DELTA,
+        accountant="pld",
+        make_trainer=make_trainer,
+        **({"seed": 0, "stream": "many"} | options),
     )

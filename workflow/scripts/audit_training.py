@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from gradval.audit.run import AuditPlan, audit_training, resume_paths
+from gradval.audit.result import AuditPlan
+from gradval.audit.run import audit_training, resume_paths
 from gradval.data.store import open_store
 from gradval.privacy.plan import phases_from_dict
 from gradval.runtime.files import read_json, write_json

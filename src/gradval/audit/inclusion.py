@@ -51,6 +51,17 @@ def inclusion_scores(seen: Floats, references: Floats, rates: Sequence[float]) -
     return scores
 
 
+def noise_scale(references: Floats, noise_multipliers: Sequence[float]) -> float:
+    """How much larger the noise is than claimed: mean logarithm of the ratio over the steps.
+
+    Args:
+        references: `(T, R)`, as above.
+        noise_multipliers: T claimed standard deviations in clipping norms.
+    """
+    found = np.maximum(references.std(1), _LEAST_NOISE)
+    return float(np.log(found / np.asarray(noise_multipliers)).mean())
+
+
 def _noise_covariance(references: Floats) -> Floats:
     """Covariance `(T, T)` of the noise of the steps, without what may be chance."""
     covariance = np.atleast_2d(np.cov(references))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gradval.audit.run import AuditPlan, AuditResult, judge
+from gradval.audit.result import AuditPlan, AuditResult, judge
 from gradval.privacy.accountants import Event
 from gradval.training.recipe import derive_seed
 
@@ -35,7 +35,7 @@ def audit_release(
         delta: of claim and bounds; next to nothing, for pure releases.
 
     Raises:
-        ValueError: as `gradval.audit.run.judge`.
+        ValueError: as `gradval.audit.result.judge`.
     """
     coins = np.random.default_rng(derive_seed(seed, "coins")).random(audit.canaries) < 0.5
     scores = np.array([draw(bool(coin)) for coin in coins], dtype=np.float64)

@@ -13,7 +13,7 @@ import torch
 
 from gradval.audit.canaries import CanaryModel, in_places, with_canaries
 from gradval.audit.inclusion import inclusion_scores
-from gradval.audit.run import AuditPlan, AuditResult, judge
+from gradval.audit.result import AuditPlan, AuditResult, judge
 from gradval.audit.watch import joined
 from gradval.data.store import Split, Store
 from gradval.federation.rounds import Journal, SiteWorker, SumPlan, set_weights, weights_of
@@ -49,7 +49,7 @@ def audit_rounds(
         make_worker: a site's side, as audited.
 
     Raises:
-        ValueError: the plan has no noise, or as `gradval.audit.run.judge`.
+        ValueError: the plan has no noise, or as `gradval.audit.result.judge`.
     """
     claim = SampledGaussian(plan.sampling_rate, plan.noise_multiplier, plan.steps)
     included = np.random.default_rng(derive_seed(seed, "coins")).random(audit.canaries) < 0.5

@@ -1,88 +1,31 @@
 """A one-run audit of private training: the real loop on real data with canaries among them."""
 
-import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from gradval.audit.canaries import CanaryModel, audited_data, in_places
-from gradval.audit.f_dp import Guesses, bound_epsilon, guess
-from gradval.audit.inclusion import inclusion_scores
-from gradval.audit.lower_bound import epsilon_lower_bound
+from gradval.audit.inclusion import inclusion_scores, noise_scale
+from gradval.audit.result import AuditPlan, AuditResult, Sees, judge
 from gradval.audit.watch import WatchedTrainer, joined
 from gradval.data.store import Store
 from gradval.models.architectures import model_for
-from gradval.privacy.accountants import NEIGHBOURING_RELATION, Event, epsilon
-from gradval.privacy.events import extended, training_event, write_events
+from gradval.privacy.accountants import SampledGaussian
+from gradval.privacy.events import Events, extended, training_event, write_events
 from gradval.privacy.plan import PhasePlan
 from gradval.runtime.devices import job_device
 from gradval.training.fingerprints import fingerprint_of, stream_fingerprint
 from gradval.training.recipe import Recipe, derive_seed
 from gradval.training.streams import secret_key, seeded_key
 
-logger = logging.getLogger("gradval")
-
-Sees = Literal["steps", "weights"]
-
-
-@dataclass(frozen=True)
-class AuditPlan:
-    """What an audit does, all of it fixed before it starts.
-
-    Attributes:
-        canaries: number m of canaries, each there by a fair coin.
-        guesses: number c' of guesses, even, at most m; half in and half out.
-        confidence: of the lower bounds, in [0.5, 1).
-        sees: what whoever guesses sees: the weights after every `steps`, as the accountant
-            assumes, or the final `weights` alone.
-    """
-
-    canaries: int
-    guesses: int
-    confidence: float
-    sees: Sees = "steps"
-
-
-@dataclass(frozen=True)
-class AuditResult:
-    """What an audit found, beside what is claimed.
-
-    Attributes:
-        claimed_epsilon: of the executed events, under `accountant`.
-        delta, neighbouring_relation: of the claim and of the bounds.
-        accountant: a key of `gradval.privacy.accountants.ACCOUNTANTS`.
-        epsilon_lower_bound: with `confidence` the true epsilon at `delta` is not below it, if the
-            mechanism is the claimed one but for the size of its noise (`gradval.audit.f_dp`).
-        any_mechanism: the same without the condition (`gradval.audit.lower_bound`).
-        confidence: of each bound.
-        refuted: whether the claimed events are refuted.
-        refutable: whether they would be if every guess were right.
-        canaries, included, guesses, correct_in, correct_out: counts.
-        sees: what was seen.
-        events: what was executed, as plain numbers.
-    """
-
-    claimed_epsilon: float
-    delta: float
-    neighbouring_relation: str
-    accountant: str
-    epsilon_lower_bound: float
-    any_mechanism: float
-    confidence: float
-    refuted: bool
-    refutable: bool
-    canaries: int
-    included: int
-    guesses: int
-    correct_in: int
-    correct_out: int
-    sees: str
-    events: list[dict[str, Any]]
+# Of the logarithm of the noise's scale, beside log-likelihoods, between trainings: of no weight
+# while the noise is as claimed, and of more than they have where it is off by half.
+_SCALE_WEIGHT = 10.0
 
 
 @dataclass(frozen=True)
@@ -93,60 +36,47 @@ class _Watched:
     trainer: WatchedTrainer
 
 
-def judge(
-    scores: NDArray[np.float64],
-    included: NDArray[np.bool_],
-    events: Sequence[Event],
-    audit: AuditPlan,
-    *,
-    delta: float,
-    accountant: str,
-    relation: str = NEIGHBOURING_RELATION,
-) -> AuditResult:
-    """Guess the coins from the scores, and say what follows for the claim.
+@dataclass(frozen=True)
+class _Training:
+    """All phases of one training with canaries.
 
-    Args:
-        scores: `(m,)`, larger if the canary seems to be there.
+    Attributes:
+        model: at the end.
         included: bool `(m,)`, the coins.
-        events: what is claimed to have been executed.
-        audit: as planned.
-        delta: of claim and bounds.
-        accountant: states the claim; see `gradval.privacy.accountants.epsilon`.
-        relation: neighbouring data sets, in words.
-
-    Raises:
-        ValueError: as `guess` and `bound_epsilon`.
+        phases: in order.
+        events: what was executed, for a file.
     """
-    guesses: Guesses = guess(scores, included, audit.guesses)
-    bound = bound_epsilon(guesses, events, delta, audit.confidence)
-    made, right = guesses.of("both")
-    claimed = epsilon(events, delta, accountant)
-    if bound.refuted:
-        logger.warning(
-            "the claim is refuted: with confidence %g this is not what the ledger says; epsilon "
-            "is about %.3f or more, claimed is %.3f",
-            audit.confidence,
-            bound.epsilon,
-            claimed,
-        )
-    return AuditResult(
-        claimed_epsilon=claimed,
-        delta=delta,
-        neighbouring_relation=relation,
-        accountant=accountant,
-        epsilon_lower_bound=bound.epsilon,
-        any_mechanism=epsilon_lower_bound(right, made, len(scores), delta, audit.confidence),
-        confidence=audit.confidence,
-        refuted=bound.refuted,
-        refutable=bound.refutable,
-        canaries=len(scores),
-        included=int(included.sum()),
-        guesses=made,
-        correct_in=guesses.right_in,
-        correct_out=guesses.right_out,
-        sees=audit.sees,
-        events=[asdict(event) for event in events],
-    )
+
+    model: CanaryModel
+    included: NDArray[np.bool_]
+    phases: list[_Watched]
+    events: Events
+
+    @property
+    def claims(self) -> list[SampledGaussian]:
+        """The mechanisms that were executed."""
+        return [one.phase.event() for one in self.phases]
+
+    def scores(self, sees: Sees) -> NDArray[np.float64]:
+        """Of the canaries, `(m,)`, larger for those that seem to be there."""
+        model = self.model
+        if sees == "weights":
+            final = joined(-in_places(list(model.sinks.parameters()), model.places), model.canaries)
+            return np.asarray(final[: model.canaries].double())
+        seen, references = self._seen()
+        rates = [one.phase.sampling_rate for one in self.phases for _ in range(one.phase.steps)]
+        return inclusion_scores(seen, references, rates)
+
+    def noise_scale(self) -> float:
+        """See `gradval.audit.inclusion.noise_scale`."""
+        noise = [claim.noise_multiplier for claim in self.claims for _ in range(claim.steps)]
+        return noise_scale(self._seen()[1], noise)
+
+    def _seen(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of all steps, the canaries and the empty places."""
+        steps = [step for one in self.phases for step in one.trainer.seen]
+        every = torch.stack(steps).double().numpy()
+        return every[:, : self.model.canaries], every[:, self.model.canaries :]
 
 
 def audit_training(
@@ -197,26 +127,131 @@ def audit_training(
     Raises:
         ValueError: a phase is not private, or as `guess` and `Trainer`.
     """
+    training = _train(
+        store,
+        model_options=model_options,
+        recipe=recipe,
+        phases=phases,
+        canaries=audit.canaries,
+        seed=seed,
+        stream=stream,
+        draw=draw,
+        secret=secret,
+        make_trainer=make_trainer,
+        resume_path=resume_path,
+        code=code,
+        progress=progress,
+    )
+    if events_path is not None:
+        write_events(events_path, training.events)
+    return judge(
+        training.scores(audit.sees),
+        training.included,
+        training.claims,
+        audit,
+        delta=delta,
+        accountant=accountant,
+    )
+
+
+def audit_trainings(
+    store: Store,
+    *,
+    model_options: Mapping[str, Any],
+    recipe: Recipe,
+    phases: Mapping[str, PhasePlan],
+    audit: AuditPlan,
+    trainings: int,
+    delta: float,
+    accountant: str,
+    seed: int,
+    stream: str,
+    make_trainer: type[WatchedTrainer] = WatchedTrainer,
+) -> AuditResult:
+    """Train many times with few canaries each, and judge all of them together.
+
+    What a training tells of all its canaries at once, such as their number, is the same for all of
+    its coins and shows in many trainings alone. So the size of the noise counts here: if it hangs
+    on who is there, it gives them away. The trainings are independent, and all of them together as
+    private towards each coin as its own.
+
+    Args:
+        store, model_options, recipe, phases, delta, accountant, seed, make_trainer: as of
+            `audit_training`.
+        audit: its canaries are dealt to the trainings; steps are seen.
+        trainings: how many.
+        stream: names the runs, with their number behind it.
+
+    Raises:
+        ValueError: as `audit_training`, or the canaries cannot be dealt evenly.
+    """
+    each, over = divmod(audit.canaries, trainings)
+    if over or not each:
+        raise ValueError(f"{audit.canaries} canaries cannot be dealt evenly to {trainings}")
+    scores, included = [], []
+    for number in range(trainings):
+        training = _train(
+            store,
+            model_options=model_options,
+            recipe=recipe,
+            phases=phases,
+            canaries=each,
+            seed=seed,
+            stream=f"{stream}/{number}",
+            make_trainer=make_trainer,
+        )
+        scores.append(training.scores("steps") - _SCALE_WEIGHT * training.noise_scale())
+        included.append(training.included)
+    return judge(
+        np.concatenate(scores),
+        np.concatenate(included),
+        training.claims,
+        audit,
+        delta=delta,
+        accountant=accountant,
+    )
+
+
+def _train(
+    store: Store,
+    *,
+    model_options: Mapping[str, Any],
+    recipe: Recipe,
+    phases: Mapping[str, PhasePlan],
+    canaries: int,
+    seed: int,
+    stream: str,
+    draw: int = 0,
+    secret: bool = False,
+    make_trainer: type[WatchedTrainer] = WatchedTrainer,
+    resume_path: Path | None = None,
+    code: str = "",
+    progress: bool = False,
+) -> _Training:
     for phase in phases.values():
         phase.event()  # Before anything is spent: what claims nothing is not audited.
     device = job_device()
     coins = np.random.default_rng(derive_seed(seed, draw, stream, "coins"))
-    included = coins.random(audit.canaries) < 0.5
+    included = coins.random(canaries) < 0.5
     order = np.random.default_rng(derive_seed(seed, draw, stream, "kept")).permutation(
         len(store.train)
     )
     model = CanaryModel(
         model_for(store, model_options, seed),
         classes=len(store.classes),
-        canaries=audit.canaries,
+        canaries=canaries,
         clipping_norm=recipe.clipping_norm,
     ).to(device)
-    watched, written = [], None
+    watched: list[_Watched] = []
+    written: Events | None = None
     for number, (name, phase) in enumerate(phases.items()):
         kept = np.sort(order[: phase.samples])
-        data = audited_data(store, kept, audit.canaries, device)
+        data = audited_data(store, kept, canaries, device)
         present = np.concatenate([np.ones(len(kept), dtype=bool), included])
-        inputs = {"model": model_options, "initial_weights": f"of phase {number}"}
+        inputs: dict[str, Any] = {
+            "model": model_options,
+            "initial_weights": f"of phase {number}",
+        }
         trainer = make_trainer(
             model,
             data,
@@ -254,16 +289,8 @@ def audit_training(
             selection="random" if number else "none",
         )
         written = extended(written, event)
-    if events_path is not None and written is not None:
-        write_events(events_path, written)
-    return judge(
-        _scores(watched, model, audit),
-        included,
-        [one.phase.event() for one in watched],
-        audit,
-        delta=delta,
-        accountant=accountant,
-    )
+    assert written is not None
+    return _Training(model, included, watched, written)
 
 
 def resume_paths(resume_path: Path, phases: int) -> list[Path]:
@@ -275,14 +302,3 @@ def _of_phase(resume_path: Path | None, number: int) -> Path | None:
     if resume_path is None or not number:
         return resume_path
     return resume_path.with_stem(f"{resume_path.stem}{number + 1}")
-
-
-def _scores(
-    watched: Sequence[_Watched], model: CanaryModel, audit: AuditPlan
-) -> NDArray[np.float64]:
-    if audit.sees == "weights":
-        final = joined(-in_places(list(model.sinks.parameters()), model.places), model.canaries)
-        return np.asarray(final[: model.canaries].double())
-    seen = torch.stack([step for one in watched for step in one.trainer.seen]).double().numpy()
-    rates = [one.phase.sampling_rate for one in watched for _ in range(one.phase.steps)]
-    return inclusion_scores(seen[:, : model.canaries], seen[:, model.canaries :], rates)

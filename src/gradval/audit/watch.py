@@ -88,4 +88,5 @@ def joined(sums: Tensor, canaries: int) -> Tensor:
     noise = torch.cov(sums[:, canaries:]) + _LEAST_NOISE**2 * torch.eye(layers).double()
     weights = torch.linalg.solve(noise, torch.ones(layers, dtype=torch.float64))
     weights *= layers**0.5 / weights.sum()
-    return (-weights @ sums).float()
+    found: Tensor = -weights @ sums
+    return found.float()

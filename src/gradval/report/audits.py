@@ -60,7 +60,7 @@ def audit_table(audits: Sequence[Mapping[str, Any]]) -> Table:
     """One row an audit.
 
     Args:
-        audits: fields of `gradval.audit.run.AuditResult` and those of
+        audits: fields of `gradval.audit.result.AuditResult` and those of
             `gradval.study.names.run_key`.
     """
     rows = pd.DataFrame(

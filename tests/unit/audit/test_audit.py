@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from broken_privacy import BROKEN
+from broken_privacy import BROKEN, DrawnNumberStep, with_step
 from reference import seeded_noise
 from small_audit import (
     AUDIT,
@@ -16,13 +16,14 @@ from small_audit import (
     RECIPE,
     SAMPLED,
     audit,
+    audit_many,
     plan,
     small_store,
 )
 
 from gradval.audit.canaries import CanaryModel, audited_data, in_places
 from gradval.audit.inclusion import inclusion_scores
-from gradval.audit.run import AuditPlan
+from gradval.audit.result import AuditPlan
 from gradval.audit.watch import WatchedTrainer, joined
 from gradval.models.architectures import model_for
 from gradval.privacy.plan import PhasePlan
@@ -195,6 +196,13 @@ def test_two_phases_are_audited_together():
     result = audit(phases=phases, audit=FEW)
     assert [event["steps"] for event in result.events] == [8, 9]
     assert not result.refuted and 1 < result.claimed_epsilon < 6
+
+
+@pytest.mark.parametrize(
+    ("trainer", "refuted"), [(WatchedTrainer, False), (with_step(DrawnNumberStep), True)]
+)
+def test_what_the_noise_tells_of_how_many_there_are_shows_in_many_trainings(trainer, refuted):
+    assert audit_many(trainer, trainings=60).refuted is refuted
 
 
 def test_an_audit_can_be_repeated_and_its_coins_depend_on_the_seed():

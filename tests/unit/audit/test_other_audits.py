@@ -7,8 +7,8 @@ import pytest
 from small_audit import CONFIDENCE, DELTA, OPTIONS, small_store
 
 from gradval.audit.releases import audit_release
+from gradval.audit.result import AuditPlan
 from gradval.audit.rounds import audit_rounds
-from gradval.audit.run import AuditPlan
 from gradval.federation.rounds import SiteWorker, SumPlan
 from gradval.models.architectures import model_for
 from gradval.privacy.accountants import Laplace, Pure, SampledGaussian, epsilon
