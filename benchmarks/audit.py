@@ -9,7 +9,7 @@ what is there already is not run again, and deleting a row repeats it. Prints th
 docs/audit.md. Takes less than ten minutes of one core.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +24,7 @@ RESULTS = Path(__file__).parents[1] / "docs" / "audit" / "audits.csv"
 PLAN = AuditPlan(canaries=30_000, guesses=1800, confidence=CONFIDENCE)
 KEY = ["mistake", "target", "rate", "steps", "seed"]
 REPEATS, SEEDS = 20, 3
-RIGHT = "none"
+RIGHT, WEIGHTS = "none", "none, final weights alone"
 # These are looked for in many trainings of one canary each, on two images.
 MANY = {
     "none, in many trainings": WatchedTrainer,
@@ -56,8 +56,13 @@ def cases() -> list[tuple[str, float, tuple[float, int], int]]:
         for seed in range(SEEDS)
         for target, phase in ((1.0, SAMPLED), (4.0, HALVES))
     ]
+    weights = [
+        (WEIGHTS, target, phase, seed)
+        for seed in range(SEEDS)
+        for target, phase in ((1.0, EVERYONE), (4.0, EVERYONE), (8.0, EVERYONE), (1.0, SAMPLED))
+    ]
     many = [(mistake, 1.0, EVERYONE, seed) for seed in range(SEEDS) for mistake in MANY]
-    return [*broken, *right, *others, *many]
+    return [*broken, *right, *others, *many, *weights]
 
 
 def run(mistake: str, target: float, phase: tuple[float, int], seed: int) -> dict:
@@ -66,7 +71,8 @@ def run(mistake: str, target: float, phase: tuple[float, int], seed: int) -> dic
         result = asdict(audit_many(MANY[mistake], seed=seed))
     else:
         trainer = BROKEN.get(mistake, WatchedTrainer)
-        result = asdict(audit(trainer, target, phase, audit=PLAN, seed=seed))
+        plan = replace(PLAN, sees="weights" if mistake == WEIGHTS else "steps")
+        result = asdict(audit(trainer, target, phase, audit=plan, seed=seed))
     (event,) = result.pop("events")
     key = dict(zip(KEY, (mistake, target, *phase, seed), strict=True))
     return key | result | {"noise_multiplier": event["noise_multiplier"]}
