@@ -21,7 +21,10 @@ rule audit_training:
         recipe=recipe_of,
         privacy=planned_privacy,
         secret_noise=secret_noise,
-        audit=STUDY.audit.model_dump(include={"canaries", "guesses", "confidence"}),
+        run=STUDY.audit.run,
+        audit=STUDY.audit.model_dump(
+            include={"canaries", "guesses", "confidence", "sees"}
+        ),
         code=code_of("audit_training", architecture),
     message:
         "Auditing the training of {wildcards.model} on {wildcards.dataset}, "

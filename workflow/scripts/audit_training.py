@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from gradval.audit.run import AuditPlan, audit_training
+from gradval.audit.result import AuditPlan
+from gradval.audit.run import audit_training, resume_paths
 from gradval.data.store import open_store
 from gradval.privacy.plan import phases_from_dict
 from gradval.runtime.files import read_json, write_json
@@ -12,14 +13,18 @@ from gradval.study.names import stream_name
 from gradval.training.recipe import Recipe
 from gradval.training.resume import RESUME_FILE, remove_state
 
+PHASES = {"full": ("full",), "pruned": ("first", "second_pruned")}
+
 with job(snakemake.log[0]):
     wildcards, params, output = snakemake.wildcards, snakemake.params, snakemake.output
     resume = Path(output.audit).with_name(RESUME_FILE)
+    plans = phases_from_dict(read_json(snakemake.input.plan))
+    phases = {name: plans[name] for name in PHASES[params.run]}
     result = audit_training(
         open_store(Path(snakemake.input.store[0]).parent),
         model_options=params.model,
         recipe=Recipe.from_config(params.recipe),
-        phase=phases_from_dict(read_json(snakemake.input.plan))["full"],
+        phases=phases,
         audit=AuditPlan(**params.audit),
         delta=params.privacy["delta"],
         accountant=params.privacy["accountant"],
@@ -34,4 +39,5 @@ with job(snakemake.log[0]):
         code=params.code,
     )
     write_json(output.audit, asdict(result))
-    remove_state(resume)
+    for path in resume_paths(resume, len(phases)):
+        remove_state(path)

@@ -1,8 +1,9 @@
-"""Lower bounds on epsilon from one training run (Steinke, Nasr and Jagielski, arXiv 2305.08846).
+"""Lower bounds on epsilon of any mechanism, from one run (Steinke, Nasr, Jagielski 2305.08846).
 
 Each of m canaries is included by a fair coin of its own. Whoever sees the output guesses some of
 the coins and abstains from the rest. If the training is (epsilon, delta)-DP under adding or
-removing a canary, few guesses can be right, so many right guesses refute that epsilon.
+removing a canary, few guesses can be right, so many right guesses refute that epsilon. Nothing else
+is assumed of the training, and the bound is so much the lower (`gradval.audit.f_dp`).
 
 How many guesses are made must not depend on how they turn out: here it is fixed beforehand, and
 nothing is tuned on the result.
@@ -15,43 +16,6 @@ from scipy.stats import binom
 _TOLERANCE = 1e-6
 # Beyond this no number of guesses that fits into a computer refutes an epsilon.
 _MAX_EPSILON = 64.0
-
-
-def guess_inclusion(scores: np.ndarray, guesses: int) -> np.ndarray:
-    """Guess "in" for the largest scores and "out" for the smallest, half of the guesses each.
-
-    Args:
-        scores: `(m,)`, larger if the canary seems to have been included; ties go by position.
-        guesses: number r of canaries that are guessed at, even, at most m.
-
-    Returns:
-        int8 `(m,)`: 1 for in, -1 for out, 0 for no guess.
-
-    Raises:
-        ValueError: `guesses` is odd, not positive, or more than there are scores; or a score is not
-            finite.
-    """
-    if not 0 < guesses <= len(scores) or guesses % 2:
-        raise ValueError(
-            f"the number of guesses must be even and in 2..{len(scores)}, got {guesses}"
-        )
-    if not np.isfinite(scores).all():
-        raise ValueError("a canary's score is not finite")
-    order = np.argsort(scores, kind="stable")
-    guessed = np.zeros(len(scores), dtype=np.int8)
-    guessed[order[-(guesses // 2) :]] = 1
-    guessed[order[: guesses // 2]] = -1
-    return guessed
-
-
-def count_correct(guessed: np.ndarray, included: np.ndarray) -> int:
-    """How many guesses are right.
-
-    Args:
-        guessed: `(m,)` of `guess_inclusion`.
-        included: bool `(m,)`, the coins.
-    """
-    return int((guessed == np.where(included, 1, -1)).sum())
 
 
 def p_value(correct: int, guesses: int, canaries: int, epsilon: float, delta: float) -> float:

@@ -268,8 +268,18 @@ class Audit(Block):
     privacy: Distinct[Privacy] = Field(
         min_length=1, description="levels with an epsilon; they need not be those of the grid"
     )
-    canaries: Annotated[int, Field(ge=2, le=65534), BeforeValidator(as_whole)] = Field(
-        default=2000, description="samples that are each included by a fair coin"
+    run: Literal["full", "pruned"] = Field(
+        default="full",
+        description="what is audited: a full run, or a first phase and the second after a removal "
+        "at random, together",
+    )
+    sees: Literal["steps", "weights"] = Field(
+        default="steps",
+        description="what whoever guesses sees: the weights after every step, as accountants "
+        "assume, or the final ones alone",
+    )
+    canaries: Annotated[int, Field(ge=2, le=65535), BeforeValidator(as_whole)] = Field(
+        default=5000, description="samples that are each there by a fair coin"
     )
     guesses: Annotated[int, Field(ge=2, multiple_of=2), BeforeValidator(as_whole)] = Field(
         default=400,

@@ -352,7 +352,7 @@ def test_numbers_arrive_through_the_command_line():
         ("audit.model", "vgg", "audit.model: 'vgg' is not known; allowed are resnet9, resnet18"),
         ("audit.dataset", "mnist", "audit.dataset: 'mnist' is not known; allowed are digits"),
         ("audit.privacy", ["eps1", "nonprivate"], "audit.privacy: nonprivate makes no claim; use"),
-        ("audit.guesses", 2002, "audit: guesses: 2002 is more than the 2000 of audit.canaries"),
+        ("audit.guesses", 5002, "audit: guesses: 5002 is more than the 5000 of audit.canaries"),
         ("release.bounds.shap", [0, 1], "release.bounds: 'shap' is not known; allowed are loss"),
         (
             "substitutes.models.resnet101",
