@@ -116,6 +116,7 @@ rule judge_federation:
         by_seed="results/federation/by_seed.csv",
         summary="results/federation/summary.csv",
         sites="results/federation/sites.csv",
+        guarantees="results/federation/guarantees.csv",
         html=report(
             "results/federation/federation.html",
             caption="../report/federation.rst",

@@ -22,7 +22,8 @@ def page_tables():
     if PRUNED:
         tables += ["results/table1.csv", "results/runs/pruned_ledger.csv"]
     if page_federation():
-        tables += ["results/federation/sites.csv", "results/federation/summary.csv"]
+        names = ("sites", "summary", "guarantees")
+        tables += [f"results/federation/{name}.csv" for name in names]
     # Not part of the default target: shown once it was asked for.
     return tables + [path for path in ["results/audit.csv"] if Path(path).exists()]
 

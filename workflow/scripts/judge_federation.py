@@ -40,13 +40,14 @@ with job(snakemake.log[0]):
                 **key
             )
         )
-    by_seed, sites = pd.concat(judged), pd.concat(every_site)
+    by_seed, sites, guarantees = map(pd.concat, (judged, every_site, promised))
     found = summary(by_seed)
     write_text(output.by_seed, by_seed.to_csv(index=False))
     write_text(output.sites, sites.to_csv(index=False))
+    write_text(output.guarantees, guarantees.to_csv(index=False))
     write_tables(
         [output.summary, output.html, output.md],
-        federation_tables(sites, found, pd.concat(promised)),
+        federation_tables(sites, found, guarantees),
         title="The federation: what sites publish, are worth, and are paid",
         data=found,
     )

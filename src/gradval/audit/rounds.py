@@ -16,7 +16,8 @@ from gradval.audit.inclusion import inclusion_scores
 from gradval.audit.result import AuditPlan, AuditResult, judge
 from gradval.audit.watch import joined
 from gradval.data.store import Split, Store
-from gradval.federation.rounds import Journal, SiteWorker, SumPlan, set_weights, weights_of
+from gradval.federation.plans import Job, SumPlan
+from gradval.federation.rounds import Journal, SiteWorker, set_weights, weights_of
 from gradval.privacy.accountants import SampledGaussian
 from gradval.privacy.keystream import derive_key
 from gradval.training.recipe import derive_seed
@@ -26,10 +27,9 @@ def audit_rounds(
     store: Store,
     sites: Sequence[Split],
     model: torch.nn.Module,
-    plan: SumPlan,
+    job: Job,
     audit: AuditPlan,
     *,
-    learning_rate: float,
     delta: float,
     accountant: str,
     seed: int,
@@ -41,16 +41,19 @@ def audit_rounds(
         store: whose classes and constants the sites share.
         sites: what each holds.
         model: of the shared architecture, with its initial weights; on the CPU.
-        plan: as agreed; its batch size is fixed, whoever is there. All sites answer every round.
+        job: as agreed, with sums; its batch size is fixed, whoever is there. All sites answer every
+            round. Of its recipe the learning rate is used.
         audit: canaries, guesses, confidence; steps are seen.
-        learning_rate: of the server's step.
         delta, accountant: of the claim, as in `gradval.audit.run.audit_training`.
         seed: of coins, sampling and noise.
         make_worker: a site's side, as audited.
 
     Raises:
-        ValueError: the plan has no noise, or as `gradval.audit.result.judge`.
+        ValueError: the plan has no noise or no sums, or as `gradval.audit.result.judge`.
     """
+    plan = job.plan
+    if not isinstance(plan, SumPlan):
+        raise ValueError("rounds of averages are not audited: each site is, as a training")
     claim = SampledGaussian(plan.sampling_rate, plan.noise_multiplier, plan.steps)
     included = np.random.default_rng(derive_seed(seed, "coins")).random(audit.canaries) < 0.5
     audited = CanaryModel(
@@ -72,12 +75,12 @@ def audit_rounds(
             )
             key = derive_key(b"gradval audit of rounds", seed, number)
             journal = Journal(Path(folder, f"{number}.jsonl"))
-            workers.append(make_worker(audited, images, labels, key=key, journal=journal))
+            workers.append(make_worker(audited, images, labels, job, key=key, journal=journal))
         weights = weights_of(audited)
         for number in range(1, plan.steps + 1):
-            answers = [worker.answer(number, weights, plan).sums for worker in workers]
+            answers = [worker.answer(number, weights) for worker in workers]
             sums = [np.sum(parts, axis=0) for parts in zip(*answers, strict=True)]
-            rate = np.float32(learning_rate / plan.batch_size)
+            rate = np.float32(job.recipe.learning_rate / plan.batch_size)
             weights = [weight - rate * total for weight, total in zip(weights, sums, strict=True)]
             places = in_places([torch.from_numpy(sums[i]) for i in sinks], audited.places)
             seen.append(joined(places / plan.clipping_norm, audit.canaries))

@@ -4,26 +4,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_audit import CONFIDENCE, DELTA, OPTIONS, small_store
+from small_audit import CONFIDENCE, DELTA, OPTIONS, RECIPE, small_store
 
 from gradval.audit.releases import audit_release
 from gradval.audit.result import AuditPlan
 from gradval.audit.rounds import audit_rounds
-from gradval.federation.rounds import SiteWorker, SumPlan
+from gradval.federation.plans import Job, SumPlan
+from gradval.federation.rounds import SiteWorker
 from gradval.models.architectures import model_for
 from gradval.privacy.accountants import Laplace, Pure, SampledGaussian, epsilon
 from gradval.privacy.release import release
 from gradval.privacy.statistics import Publisher, Query
 
 NOISE = 1.2
-PLAN = SumPlan(0.5, 4, NOISE, 1.0, least=2, batch_size=1000.0)
+PLAN = SumPlan(0.5, 4, NOISE, 1.0, least=2, batch_size=1000.0, sites=2)
 
 
 class FullTrust(SiteWorker):
     """Takes its share of the noise for one of many more sites."""
 
-    def answer(self, number, weights, plan):
-        return super().answer(number, weights, replace(plan, least=50))
+    def __init__(self, model, images, labels, job, **options):
+        job = replace(job, plan=replace(job.plan, least=50))
+        super().__init__(model, images, labels, job, **options)
 
 
 def audited_rounds(make_worker=SiteWorker):
@@ -33,9 +35,8 @@ def audited_rounds(make_worker=SiteWorker):
         store,
         halves,
         model_for(store, OPTIONS, 0),
-        PLAN,
+        Job(OPTIONS, PLAN, replace(RECIPE, learning_rate=0.1)),
         AuditPlan(3000, 200, CONFIDENCE),
-        learning_rate=0.1,
         delta=DELTA,
         accountant="pld",
         seed=0,

@@ -171,7 +171,8 @@ def _free(material: Material) -> Content | None:
 def _federation(material: Material) -> Content | None:
     sites = material.table("federation/sites.csv", keep_default_na=False, na_values=["nan"])
     found = material.table("federation/summary.csv")
-    if sites is None or found is None:
+    promised = material.table("federation/guarantees.csv")
+    if sites is None or found is None or promised is None:
         return None
     # Imported here: most pages have none.
     from gradval.report.federation import federation_tables
@@ -180,7 +181,7 @@ def _federation(material: Material) -> Content | None:
         intro="Sites publish statistics of their scores under differential privacy. Held against "
         "what they are worth, their exact Shapley values: who is found, and who would be paid?",
         figures=_pictures(material, "federation"),
-        tables=federation_tables(sites, found),
+        tables=federation_tables(sites, found, promised),
         links=[("as one page", "federation/federation.html"), ("sites", "federation/sites.csv")],
     )
 
