@@ -202,7 +202,7 @@ def test_two_phases_are_audited_together():
     ("trainer", "refuted"), [(WatchedTrainer, False), (with_step(DrawnNumberStep), True)]
 )
 def test_what_the_noise_tells_of_how_many_there_are_shows_in_many_trainings(trainer, refuted):
-    assert audit_many(trainer, trainings=60).refuted is refuted
+    assert audit_many(trainer, trainings=40).refuted is refuted
 
 
 def test_an_audit_can_be_repeated_and_its_coins_depend_on_the_seed():
