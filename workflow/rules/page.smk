@@ -22,10 +22,22 @@ def page_tables():
     if PRUNED:
         tables += ["results/table1.csv", "results/runs/pruned_ledger.csv"]
     if page_federation():
-        names = ("sites", "summary", "guarantees")
-        tables += [f"results/federation/{name}.csv" for name in names]
-    # Not part of the default target: shown once it was asked for.
-    return tables + [path for path in ["results/audit.csv"] if Path(path).exists()]
+        tables += [
+            f"results/federation/{table}.csv"
+            for table in ("sites", "summary", "guarantees")
+        ]
+    if any(names.is_private(setting.privacy) for setting in SETTINGS):
+        tables += ["results/privacy_cost.csv"]
+    return tables
+
+
+def page_extras(wildcards):
+    """What is not part of the default target and shown once it was asked for, with its digest.
+
+    Not an input, which would be made anew.
+    """
+    paths = ["results/audit.csv", *question_targets()]
+    return {path: file_digest(path) for path in paths if Path(path).exists()}
 
 
 def page_figures():

@@ -21,6 +21,7 @@ rule build_report:
         runtime=short,
     params:
         facts=page_facts,
+        extras=page_extras,
         images=STUDY.report.images,
         scenarios=page_scenarios,
         notices={

@@ -32,6 +32,6 @@ with job(snakemake.log[0]):
         collections = study_collections(stores, files.scores, params.notices)
         collections += federated_collections(stores, files.get("sites", []), params.scenarios)
         gallery = write_gallery(folder, collections, page=page, images=params.images, k=facts.k)
-    material = Material.of(page.parent, [*files.tables, *files.figures], facts)
+    material = Material.of(page.parent, [*files.tables, *files.figures, *params.extras], facts)
     write_study_page(page, material, gallery)
     write_facts(page.parent, facts)

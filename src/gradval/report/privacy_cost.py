@@ -123,19 +123,23 @@ def _cost(runs: Sequence[Spent], delta: float, accountant: str) -> dict[str, flo
 
 
 def cost_table(
-    rows: pd.DataFrame, accountant: str, budgets: Mapping[str, float | None], notice: str = ""
+    rows: pd.DataFrame,
+    accountant: str = "",
+    budgets: Mapping[str, float | None] | None = None,
+    notice: str = "",
 ) -> Table:
     """`cost_rows` for readers: a block a data set.
 
     Args:
         rows: of `cost_rows`.
-        accountant: that composed.
-        budgets: of each data set, `None` for none.
+        accountant: that composed; empty if it is not to be named.
+        budgets: of each data set, `None` for none; nothing is said of them without.
         notice: what must be said of the noise, empty for nothing.
     """
     columns = ["run", "model", "privacy"]
     label = accountant_label(accountant)
-    numbers = ["runs", "largest ε of one", "sum of ε", f"composed ε ({label})"]
+    by = f" ({label})" if label else ""
+    numbers = ["runs", "largest ε of one", "sum of ε", f"composed ε{by}"]
     blocks = []
     for name, of_dataset in rows.groupby("dataset", sort=False):
         frame = pd.DataFrame(
@@ -153,9 +157,10 @@ def cost_table(
             ],
             columns=[*columns, *numbers],
         )
-        first, budget = of_dataset.iloc[0], budgets.get(str(name))
-        limit = f"budget ε = {budget:g}" if budget is not None else "no budget"
-        heading = f"{dataset_label(str(name))}: a {first['unit']}, δ = {first['delta']:g}, {limit}"
+        first, budget = of_dataset.iloc[0], (budgets or {}).get(str(name))
+        limit = f", budget ε = {budget:g}" if budget is not None else ", no budget"
+        heading = f"{dataset_label(str(name))}: a {first['unit']}, δ = {first['delta']:g}"
+        heading += "" if budgets is None else limit
         blocks.append(Block(frame, heading))
     listed = [Column(name) for name in columns] + [Column(name, "number") for name in numbers]
     notes = [*NOTES, notice] if notice else NOTES

@@ -191,6 +191,24 @@ def test_a_section_appears_where_its_table_exists(tmp_path: Path) -> None:
     assert '<section id="table1"' not in text and 'href="#gallery"' not in text
 
 
+def test_privacy_cost_and_open_questions_have_their_places(tmp_path: Path) -> None:
+    row = {"dataset": "digits", "model": "resnet9", "privacy": "eps4", "kind": "full"}
+    cost = {"unit": "sample", "runs": 2, "epsilon": 4.0, "sum": 8.0, "composed": 5.7}
+    rows = [row | cost, row | cost | {"model": "", "privacy": "", "kind": "all"}]
+    pd.DataFrame(rows).assign(delta=1e-4).to_csv(tmp_path / "privacy_cost.csv", index=False)
+    (tmp_path / "figures").mkdir()
+    shutil.copy(KEPT / "pppd-small/figures/table1.png", tmp_path / "figures/explained.png")
+    material = Material.of(tmp_path)
+    content = {section.name: section.build(material) for section in SECTIONS}
+    assert {name for name, found in content.items() if found} == {"ledgers", "questions"}
+    ledgers, questions = content["ledgers"], content["questions"]
+    assert ledgers is not None and questions is not None
+    (block,) = ledgers.tables[0].blocks
+    assert block.heading == "digits: a sample, δ = 0.0001"
+    assert block.rows.iloc[:, -1].tolist() == ["5.700", "5.700"]
+    assert [picture.label for picture in questions.figures] == ["What scores see"]
+
+
 def test_the_page_is_one_small_file_without_addresses(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     write_study_page(page, Material.of(KEPT / "pppd-small"))

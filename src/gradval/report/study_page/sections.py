@@ -24,6 +24,17 @@ from gradval.study.names import dataset_label, model_label, privacy_label, priva
 
 SCORECARD = "templates/scorecard.html.j2"
 MADE = "templates/made.html.j2"
+QUESTIONS = {
+    "correlations": "Correlations of scores",
+    "explained": "What scores see",
+    "reliability": "Reliability of one sample's score",
+    "scales": "Raw and class-normalised scores",
+    "vog_forms": "Forms of VoG",
+    "checkpoint_windows": "Early, late and all checkpoints",
+    "checkpoint_counts": "Number of checkpoints",
+    "planted": "Wrong labels and duplicates",
+    "doses": "Removals of several sizes",
+}
 # Pictures that stand in a section of their own, beside their table.
 OWN_PLACE = {
     "learning_curves": "accuracy",
@@ -32,7 +43,10 @@ OWN_PLACE = {
     "free_scores": "free",
     "federation_values": "federation",
     "federation_sites": "federation",
+    **dict.fromkeys(QUESTIONS, "questions"),
 }
+# What pictures are called that are not the paper's.
+LABELS = {"table1": "Table 1", **QUESTIONS}
 
 
 NOTHING = Markup("")
@@ -196,8 +210,21 @@ def _audit(material: Material) -> Content | None:
     return Content(tables=[audit_table(records)], links=[("numbers", "audit.csv")])
 
 
+def _questions(material: Material) -> Content | None:
+    figures = _pictures(material, "questions")
+    if not figures:
+        return None
+    return Content(intro="What the paper leaves open, measured.", figures=figures)
+
+
 def _ledgers(material: Material) -> Content | None:
     tables = []
+    cost = material.table("privacy_cost.csv", keep_default_na=False)
+    if cost is not None and "kind" in cost:
+        # Imported here: kept evidence has none.
+        from gradval.report.privacy_cost import cost_table
+
+        tables.append(cost_table(cost))
     for kind, title in (("full", "Runs on all data"), ("pruned", "Runs of Table 1")):
         frame = material.table(f"runs/{kind}_ledger.csv", dtype=str, keep_default_na=False)
         if frame is not None:
@@ -210,6 +237,7 @@ def _ledgers(material: Material) -> Content | None:
         links=[
             ("full runs", "runs/full_ledger.html"),
             ("runs of Table 1", "runs/pruned_ledger.html"),
+            ("the whole study", "privacy_cost.html"),
         ],
     )
 
@@ -230,7 +258,7 @@ def picture_of(name: str, material: Material) -> Picture:
     facts = material.facts.figures.get(name)
     label = figure_label(name).replace("  ", " ")
     if label == name:
-        label = {"table1": "Table 1"}.get(name, name.replace("_", " ").capitalize())
+        label = LABELS.get(name, name.replace("_", " ").capitalize())
     return Picture(name, label, facts.title if facts else "")
 
 
@@ -247,6 +275,7 @@ SECTIONS = (
     Section("levels", "Levels", _levels),
     Section("free", "Free scores", _free),
     Section("federation", "Federation", _federation),
+    Section("questions", "Open questions", _questions),
     Section("audit", "Audit", _audit),
     Section("ledgers", "Ledgers", _ledgers),
     Section("made", "How it was made", _made),
