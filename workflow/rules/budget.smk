@@ -21,6 +21,7 @@ rule charge_run:
         budget=data_budget,
         planned=lambda wildcards: planned_jobs(wildcards.dataset),
         removals=REMOVALS,
+        audited=STUDY.audit.run,
         release=lambda wildcards: [STUDY.release.share, len(STUDY.pruning.scores)],
         unit=STUDY.privacy.unit,
         secret_noise=secret_noise,

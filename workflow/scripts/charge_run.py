@@ -17,7 +17,8 @@ def question_of(model, privacy, seed, draw, name):
         events = [Laplace(1 / (share * epsilon_of(privacy)))] * scores
         name = "first/released"
     else:
-        events = job_events(name, phases[model, privacy], removals=params.removals)
+        plans = phases[model, privacy]
+        events = job_events(name, plans, removals=params.removals, audited=params.audited)
     return {
         "run": f"{dataset['name']}/{model}/{privacy}/{seed}/{draw}/{name}",
         "unit": params.unit,

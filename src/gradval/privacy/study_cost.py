@@ -48,16 +48,22 @@ def from_plain(content: Mapping[str, Any]) -> Event:
 
 
 def job_events(
-    job: str, phases: Mapping[str, PhasePlan], *, removals: Sequence[str] = ()
+    job: str,
+    phases: Mapping[str, PhasePlan],
+    *,
+    removals: Sequence[str] = (),
+    audited: str = "full",
 ) -> list[Event]:
     """What a job of the workflow executes, before it does.
 
     Args:
-        job: `full`, `first`, `audit` (a full run with canaries) or `pruned` (a second phase a
-            removal).
+        job: `full`, `first`, `audit` (with canaries) or `pruned` (a second phase a removal).
         phases: of the setting, all private.
         removals: see `gradval.study.names.removals`.
+        audited: what an audit trains: a `full` run, or both phases (`pruned`).
     """
+    if job == "audit" and audited == "pruned":
+        return [phases[name].event() for name in ("first", "second_pruned")]
     if job != "pruned":
         return [phases["full" if job == "audit" else job].event()]
     return [phases[_second_phase(removal)].event() for removal in removals]

@@ -77,6 +77,8 @@ def test_jobs_execute_what_is_planned():
         )
     }
     assert job_events("full", phases) == job_events("audit", phases) == [phases["full"].event()]
+    both = [phases["first"].event(), phases["second_pruned"].event()]
+    assert job_events("audit", phases, audited="pruned") == both
     removals = ["vog", "vog_released", "random", "none"]
     steps = [event.steps for event in job_events("pruned", phases, removals=removals)]
     assert steps == [3, 5, 3, 4]
