@@ -87,13 +87,14 @@ def federated_collections(
 
     Args:
         stores: folders of stores, of which one is shared among the sites.
-        scores: `results/federation/{scenario}/seed{seed}/scores.parquet`: site, index and scores.
+        scores: `results/federation/{scenario}/seed{seed}/scores.parquet`: site, index, group and scores.
         scenarios: name -> a scenario of the config as plain values, and its data set.
     """
     if not scores:
         return []
     # Imported here: most studies have no sites.
     from gradval.federation.plan import scenario_from
+    from gradval.federation.persons import CLIPPED_VOG
     from gradval.federation.sites import KINDS, partition_sites
 
     opened = {store.name: store for store in map(open_store, stores)}
@@ -104,7 +105,8 @@ def federated_collections(
         store = opened[block.pop("dataset")]
         sites = partition_sites(store, scenario_from(name, block), seed)
         table = pd.read_parquet(path)
-        columns = [str(column) for column in table if column not in ("site", "index")]
+        others = ("site", "index", "group", CLIPPED_VOG)
+        columns = [str(column) for column in table if column not in others]
         positions = np.concatenate([site.positions for site in sites])
         labels = np.concatenate([site.split.labels for site in sites])
         true = store.train.labels[positions]
