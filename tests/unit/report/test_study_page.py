@@ -181,12 +181,14 @@ def test_a_section_appears_where_its_table_exists(tmp_path: Path) -> None:
     audit = {
         **{"dataset": "digits", "model": "resnet9", "privacy": "eps4", "seed": 0, "draw": 0},
         **{"claimed_epsilon": 4.0, "delta": 1e-4, "epsilon_lower_bound": 0.7, "confidence": 0.95},
-        **{"highest_bound": 5.1, "canaries": 20, "guesses": 10, "correct": 7, "refuted": False},
+        **{"any_mechanism": 0.5, "sees": "steps", "canaries": 20, "guesses": 10, "correct_in": 4},
+        **{"correct_out": 3, "refuted": False, "refutable": True},
     }
     pd.DataFrame([audit]).to_csv(tmp_path / "audit.csv", index=False)
     page = tmp_path / "page.html"
     write_study_page(page, Material.of(tmp_path))
     text = page.read_text(encoding="utf-8")
+    assert "Audit: None of 1 claim refuted." in text
     assert '<section id="audit"' in text and "0.700" in text and 'href="#audit"' in text
     assert '<section id="table1"' not in text and 'href="#gallery"' not in text
 

@@ -14,6 +14,7 @@ import pandas as pd
 from gradval.evidence.margins import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED
 from gradval.evidence.scale import EXACT, REDUCED, SUBSTITUTE
 from gradval.evidence.statistics import FEWEST_REPLICATES
+from gradval.report.audits import conclusion
 from gradval.report.labels import any_label
 from gradval.report.study_page.claims import VERDICT_ORDER, ClaimView
 from gradval.report.study_page.interval_plot import number
@@ -254,6 +255,15 @@ def _federation(material: Material) -> str:
     return f"Federation, without noise: {joined(parts)}." if parts else ""
 
 
+def _audit(material: Material) -> str:
+    """What audits say of the claimed epsilons."""
+    frame = material.table("audit.csv")
+    if frame is None:
+        return ""
+    records = frame.to_dict("records")
+    return f"Audit: {conclusion([{str(k): v for k, v in row.items()} for row in records])}"
+
+
 def _span(values: pd.Series, digits: int) -> str:
     """The smallest and the largest of some values in print."""
     low, high = (number(float(value), digits) for value in (values.min(), values.max()))
@@ -261,7 +271,12 @@ def _span(values: pd.Series, digits: int) -> str:
 
 
 # What the first screen says beyond claims: one sentence a part of the study, empty without it.
-SENTENCES: tuple[Callable[[Material], str], ...] = (_accuracy, _removal, _federation)
+SENTENCES: tuple[Callable[[Material], str], ...] = (
+    _accuracy,
+    _removal,
+    _federation,
+    _audit,
+)
 
 
 def _substituted(views: Sequence[ClaimView]) -> str:
