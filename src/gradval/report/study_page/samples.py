@@ -87,14 +87,15 @@ def federated_collections(
 
     Args:
         stores: folders of stores, of which one is shared among the sites.
-        scores: `results/federation/{scenario}/seed{seed}/scores.parquet`: site, index, group and scores.
+        scores: `results/federation/{scenario}/seed{seed}/scores.parquet`: site, index, group and
+            scores.
         scenarios: name -> a scenario of the config as plain values, and its data set.
     """
     if not scores:
         return []
     # Imported here: most studies have no sites.
-    from gradval.federation.plan import scenario_from
     from gradval.federation.persons import CLIPPED_VOG
+    from gradval.federation.plan import scenario_from
     from gradval.federation.sites import KINDS, partition_sites
 
     opened = {store.name: store for store in map(open_store, stores)}
