@@ -63,7 +63,7 @@ rule plot_figure:
 
 rule plot_learning_curves:
     input:
-        metrics=run_files(SETTINGS, "full/metrics.csv"),
+        metrics=run_files(TRAINED, "full/metrics.csv"),
         labels=expand(f"{DATA}/test_labels.npy", dataset=STUDY.grid.datasets),
     output:
         png=report(

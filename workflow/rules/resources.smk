@@ -185,7 +185,7 @@ def announce_cost():
     if not workflow.dryrun:
         return
     stages = {
-        "training": ("full", SETTINGS),
+        "training": ("full", TRAINED),
         "scoring": ("score", SETTINGS),
         "first phases of Table 1": ("first", PRUNED),
         "their scoring": ("score", PRUNED),
