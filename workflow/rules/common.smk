@@ -67,7 +67,6 @@ FIGURE_NAMES = [*PAPER.figures, *STUDY.figures]
 CLAIMS_FILE = ROOT / "paper/claims.csv"
 
 
-
 def one_of(values):
     """A wildcard that is one of some values, or of none at all."""
     return "|".join(sorted(map(re.escape, values))) or "(?!)"
@@ -321,6 +320,7 @@ def figure_inputs(wildcards):
                 f"full/scores/{figure.score}.parquet",
                 runs=FIRST_RUN,
             ),
+            "summary": run_files([figure.setting], "full/summary.json", runs=FIRST_RUN),
             "store": store_of(figure.dataset),
         }
     shown = [comparison.name for comparison in figure.comparisons]
@@ -375,13 +375,16 @@ def runs_inputs(wildcards):
         "timing": "timing.json",
         "ledger": "ledger.json",
     }
+    settings = SETTINGS if wildcards.kind == "full" else PRUNED
+    datasets = dict.fromkeys(setting.dataset for setting in settings)
+    labels = {"labels": [f"resources/{name}/test_labels.npy" for name in datasets]}
     if wildcards.kind == "full":
-        inputs = {
+        inputs = labels | {
             key: run_files(SETTINGS, f"full/{name}") for key, name in parts.items()
         }
         scoring = run_files(SETTINGS, "full/scoring.json") if SHARED_SCORES else []
         return inputs | {"scoring": scoring}
-    inputs = {
+    inputs = labels | {
         key: run_files(PRUNED, *(f"pruned/{removal}/{name}" for removal in REMOVALS))
         for key, name in parts.items()
     }
@@ -422,7 +425,10 @@ def all_targets():
     """Everything that the default target builds."""
     curves = ["learning_curves"] if TRAINED else []
     targets = [f"results/figures/{name}.png" for name in [*FIGURES, *curves]]
-    targets += ["results/scorecard.csv", "results/runs/full_ledger.html"]
+    targets += ["results/runs/full_ledger.html"]
+    # Who studies data of his own alone is spared what the paper says of others.
+    if experiments.concerns_paper(STUDY, PAPER):
+        targets += ["results/scorecard.csv"]
     if STUDY.scores.free and TRAINED:
         targets += ["results/free_scores.csv"]
     if compares_levels():

@@ -10,6 +10,12 @@ rule collect_runs:
             category="Privacy",
             labels={"table": "Privacy ledger of {kind} runs"},
         ),
+        page=report(
+            "results/runs/{kind}.html",
+            caption="../report/runs.rst",
+            category="Tables",
+            labels={"table": "Accuracies of {kind} runs"},
+        ),
     log:
         "logs/collect_runs/{kind}.log",
     benchmark:

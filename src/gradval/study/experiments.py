@@ -384,6 +384,13 @@ def experiments_run(study: Study, paper: Experiments) -> Experiments:
     )
 
 
+def concerns_paper(study: Study, paper: Experiments) -> bool:
+    """Whether the study makes a comparison or figure of the paper, perhaps by substitutes."""
+    return any(resolve_comparison(study, c) is not None for c in paper.comparisons.values()) or any(
+        resolve_figure(study, figure) is not None for figure in paper.figures.values()
+    )
+
+
 def substitutes_text(substitutes: Mapping[str, str]) -> str:
     """Substitutes in words, as "digits for cifar10; 2 for bird"."""
     return "; ".join(f"{ours} for {paper}" for paper, ours in substitutes.items())

@@ -37,9 +37,7 @@ from gradval.training.run import RunFiles
 Statement = Literal["unknown", "public", "private"]
 
 
-def events_stated(
-    training: Statement, store: Store, events: str | Path | None = None
-) -> Events:
+def events_stated(training: Statement, store: Store, events: str | Path | None = None) -> Events:
     """The events of a model that was trained elsewhere, as its user states them.
 
     Args:
