@@ -69,6 +69,11 @@ include: "workflow/rules/report.smk"
 report: "workflow/report/workflow.rst"
 
 
+# The targets of another workflow are that workflow's, and not all known yet.
+if workflow.is_main_process and not IS_MODULE:
+    check_targets(workflow.dag_settings.targets if workflow.dag_settings else ())
+
+
 rule all:
     default_target: True
     input:

@@ -17,7 +17,7 @@ from gradval import plis_scores, vog_scores
 from gradval.report.figures.style import style
 
 TARGET = Path(__file__).parents[1] / "docs/images/plain_words.png"
-STEPS, EVERY = 100, 20
+STEPS, EVERY = 40, 8
 
 
 def build() -> nn.Module:
@@ -86,27 +86,30 @@ def main() -> None:
     labels = torch.from_numpy(digits.target[:600])
     moments = trained(images, labels)
     vog, plis = vog_scores(moments, images, labels), plis_scores(moments[-1], images, labels)
-    # Not the very ends, which are all but black and all but white.
     order = vog.argsort()
     figure = Figure(figsize=(11, 5.6), layout="constrained")
     grid = figure.add_gridspec(4, 8, width_ratios=[1] * 6 + [0.25, 2.6])
-    for row, (at, name) in enumerate(((order[len(order) // 2], "low"), (order[-2], "high"))):
-        maps = [picture(model, images[at], labels[at]) for model in moments]
-        limit = max(float(np.abs(m).max()) for m in maps)
+    # Neither the very least, whose pictures are blank, nor the very most.
+    shown = {"low": order[len(order) // 3], "high": order[-2]}
+    pictures = {
+        name: [picture(model, images[at], labels[at]) for model in moments]
+        for name, at in shown.items()
+    }
+    limit = 0.7 * max(float(np.abs(pixels).max()) for pixels in pictures["high"])
+    for row, (name, at) in enumerate(shown.items()):
         show(figure.add_subplot(grid[row, 0]), images[at, 0].numpy(), f"{name} VoG")
-        for i, pixels in enumerate(maps):
+        for i, pixels in enumerate(pictures[name]):
             title = f"step {(i + 1) * EVERY}"
             show(figure.add_subplot(grid[row, i + 1]), pixels, title, limit)
     order = plis.argsort()
-    for column, (at, name) in enumerate(((order[len(order) // 2], "low"), (order[-2], "high"))):
-        pixels = susceptibility(moments[-1], images[at], labels[at])
+    ends = {"low": order[3 * len(order) // 4], "high": order[-2]}
+    maps = {name: susceptibility(moments[-1], images[at], labels[at]) for name, at in ends.items()}
+    limit = float(np.abs(maps["high"]).max())
+    for column, (name, at) in enumerate(ends.items()):
         image = figure.add_subplot(grid[2:, 3 * column])
         show(image, images[at, 0].numpy(), f"{name} PLIS: {plis[at]:.3g}")
-        maps_axes = figure.add_subplot(grid[2:, 3 * column + 1 : 3 * column + 3])
-        limit = float(
-            np.abs(susceptibility(moments[-1], images[order[-2]], labels[order[-2]])).max()
-        )
-        show(maps_axes, pixels, "pixels that change the size of its push", limit)
+        beside = figure.add_subplot(grid[2:, 3 * column + 1 : 3 * column + 3])
+        show(beside, maps[name], "pixels that change the size of its push", limit)
     for row, epsilon in ((slice(0, 2), 1.0), (slice(2, 4), 8.0)):
         draw_epsilon(figure.add_subplot(grid[row, 7]), epsilon)
     figure.axes[-2].legend(fontsize=7, loc="upper left")

@@ -1,4 +1,4 @@
-"""A site with images, a model and checkpoints of its own, and the workflow as a module of its own."""
+"""A site with a model of its own, for whose workflow this one is a module."""
 
 import json
 import sys
@@ -49,7 +49,13 @@ valuation:
   scores: { plugins: [contrast] }
   selection: { k: 5 }
   figures:
-    most: { kind: extremes, title: Most, dataset: mine, model: mine, privacy: nonprivate, score: vog }
+    most:
+      kind: extremes
+      title: Most
+      dataset: mine
+      model: mine
+      privacy: nonprivate
+      score: vog
 """
 CONTRAST = """
 from gradval.scores.registry import Score

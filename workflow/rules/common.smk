@@ -15,6 +15,7 @@ from gradval.scores.variants import variants
 from gradval.study import checks, experiments, names
 from gradval.study.config import validate
 from gradval.study.config_errors import ConfigError, check_repeated_keys
+from gradval.study.fields import nearest
 from gradval.study.needs import needs_of
 from gradval.study.paper import read_paper, run_settings, table1_substitutes
 
@@ -64,6 +65,11 @@ BY_GROUP = STUDY.privacy.unit == "group"
 PLANNING = "plan_group_privacy" if BY_GROUP else "plan_privacy"
 TRAINING = "train_groups" if BY_GROUP else "train_model"
 FIGURE_NAMES = [*PAPER.figures, *STUDY.figures]
+# Short names for what people ask for.
+SHORT_TARGETS = (
+    *("table1", "scorecard", "levels", "learning_curves", "free_scores", "federation"),
+    "audit",
+)
 CLAIMS_FILE = ROOT / "paper/claims.csv"
 
 
@@ -419,6 +425,16 @@ def compared_levels(wildcards):
             f"results/levels/{name}_summary.csv" for name in STUDY.grid.datasets
         ],
     }
+
+
+def check_targets(asked):
+    """Stop with one line that says what there is, if a target is neither a name nor a file."""
+    named = ["all", *(rule.name for rule in workflow.rules), *FIGURE_NAMES]
+    for target in asked:
+        if "/" not in target and "." not in target and target not in named:
+            short = ["all", *FIGURE_NAMES, *SHORT_TARGETS]
+            near = nearest(target, short)
+            sys.exit(f"there is no target {target!r}{near} there are {', '.join(short)}")
 
 
 def all_targets():
