@@ -400,6 +400,13 @@ def runs_inputs(wildcards):
     }
 
 
+def trained_metrics(wildcards):
+    """Accuracies over every training, or one line that says that there is none."""
+    if not TRAINED:
+        sys.exit("config: learning_curves shows trainings, but every model has checkpoints")
+    return run_files(TRAINED, "full/metrics.csv")
+
+
 def levels_inputs(wildcards):
     """The scores of the paper, of every run on a data set: what its claims are judged by."""
     settings = [s for s in SETTINGS if s.dataset == wildcards.dataset]

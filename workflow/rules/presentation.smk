@@ -69,7 +69,7 @@ rule plot_figure:
 
 rule plot_learning_curves:
     input:
-        metrics=run_files(TRAINED, "full/metrics.csv"),
+        metrics=trained_metrics,
         labels=expand(f"{DATA}/test_labels.npy", dataset=STUDY.grid.datasets),
     output:
         png=report(

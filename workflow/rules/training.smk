@@ -70,7 +70,7 @@ rule adopt_checkpoints:
         store=[f"{DATA}/{name}" for name in names.STORE_FILES],
     output:
         weights=f"{RUN}/full/weights.safetensors",
-        checkpoints=f"{RUN}/full/checkpoints.safetensors",
+        checkpoints=kept_if_asked(f"{RUN}/full/checkpoints.safetensors"),
         metrics=f"{RUN}/full/metrics.csv",
         summary=f"{RUN}/full/summary.json",
         timing=f"{RUN}/full/timing.json",

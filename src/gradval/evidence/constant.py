@@ -17,8 +17,8 @@ from gradval.study.names import dataset_label, model_label, privacy_label
 # Of the interval, which is Wilson's.
 CONFIDENCE = 0.95
 ADVICE = (
-    "its scores say little about the images; train it longer or with another learning rate, or a "
-    "narrower model, and private training needs thousands of images (docs/faq.md)"
+    "its scores say little about the images; try another learning rate, more epochs or a smaller "
+    "model (docs/faq.md)"
 )
 
 
