@@ -124,12 +124,14 @@ def _check_adopted(study: Study) -> None:
 
 def _check_scores(study: Study) -> tuple[str, ...]:
     """Names of the scores, which exist and have the options that are given."""
-    try:
-        choices = choices_by_name(study.scores.chosen)
-        for choice in choices.values():
-            load_score(choice)
-    except ValueError as error:
-        raise ConfigError(f"scores: {error}") from None
+    choices: dict[str, str] = {}
+    for key, chosen in (("names", study.scores.names), ("plugins", study.scores.chosen)):
+        try:
+            choices = choices_by_name(chosen)
+            for choice in choices.values():
+                load_score(choice)
+        except ValueError as error:
+            raise ConfigError(f"scores.{key}: {error}") from None
     for name, options in study.scores.options.items():
         # Options of a score that an overlay leaves out stay unused.
         if name not in choices and name not in SCORES:
