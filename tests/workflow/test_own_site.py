@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from running import PARTS, planned, snakemake
+from running import PARTS, snakemake
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 import own_site
@@ -101,4 +101,3 @@ def test_own_checkpoints_are_scored_in_a_module_of_an_own_workflow(site: Path) -
     ledger = json.loads((run / "ledger.json").read_text())
     assert not ledger["private"] and "how is not known" in ledger["notes"][0]
     assert pd.read_csv(site / "results/runs/full.csv")["checkpoints"].tolist() == [5]
-    assert not planned(site)

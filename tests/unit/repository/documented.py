@@ -4,6 +4,9 @@ import re
 import shlex
 import textwrap
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).parents[3]
 PAGES = [
@@ -37,6 +40,12 @@ def inline_commands(page: Path) -> list[list[str]]:
     """Commands of Snakemake and make within sentences; `...` and <names> stand for something."""
     found = INLINE.findall(page.read_text(encoding="utf-8"))
     return [shlex.split(text) for text in found if "..." not in text and "<" not in text]
+
+
+def configs(page: Path) -> list[dict[str, Any]]:
+    """The configs of a page."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
+    return [yaml.safe_load(block) for block in blocks]
 
 
 def write_files(page: Path, folder: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import own_site
 import pytest
 import yaml
+from repository.documented import PAGES, ROOT, commands, configs, inline_commands, write_files
 from snakemake.cli import get_argument_parser
+from snakemake.utils import update_config
 
 from gradval.cli.main import build_parser, main
-
-from documented import PAGES, ROOT, commands, inline_commands, write_files  # isort: skip
+from gradval.study.config import validate
 
 DOCS = ROOT / "docs"
 # What is a user's own machine's, and not ours to test.
@@ -75,6 +76,23 @@ def test_the_commands_for_a_model_and_images_of_ones_own(
         *("sheet-plis.html", "released/loss.csv", "released/ledger.json"),
     ):
         assert (tmp_path / "scored" / file).is_file(), file
+
+
+@pytest.mark.parametrize("name", ["own-data.md", "own-score.md", "module.md"])
+def test_every_config_that_is_shown_is_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADVAL_PLUGINS", str(tmp_path))
+    write_files(DOCS / "own-score.md", tmp_path)
+    (tmp_path / "my_score.py").write_text((tmp_path / "saliency.py").read_text())
+    (tmp_path / "mine.py").write_text(own_site.MODEL_FILE)
+    blocks = configs(DOCS / name)
+    assert blocks
+    for block in blocks:
+        config = yaml.safe_load((ROOT / "config.yaml").read_text())
+        update_config(config, block.get("gradval", block))
+        study = validate(config)
+        assert study.scores.plugins or study.models["mine"].checkpoints
 
 
 def targets() -> set[str]:

@@ -515,8 +515,14 @@ def test_a_model_with_checkpoints_stands_at_one_level_and_has_arguments():
         (changed("grid.seeds", [0, 1], adopted()), "models.mine.checkpoints.files: the same for"),
         (changed("pruning.model", "mine", adopted()), "pruning.model: mine has checkpoints of its"),
         (changed("models.cnn.arguments", {"depth": 3}), "arguments: only with 'checkpoints'"),
-        (changed("scores.plugins", ["nowhere.score"]), "scores.plugins: unknown score 'nowhere.score'"),
-        (changed("scores.plugins", ["vog"]), "scores.plugins: scores 'vog' and 'vog' have the same"),
+        (
+            changed("scores.plugins", ["nowhere.score"]),
+            "scores.plugins: unknown score 'nowhere.score'",
+        ),
+        (
+            changed("scores.plugins", ["vog"]),
+            "scores.plugins: scores 'vog' and 'vog' have the same",
+        ),
     ],
 )
 def test_a_model_that_is_trained_already_is_not_trained(config, expected):
