@@ -438,7 +438,7 @@ def check_targets(asked):
     """Stop with one line that says what there is, if a target is neither a name nor a file."""
     named = ["all", *(rule.name for rule in workflow.rules), *FIGURE_NAMES]
     for target in asked:
-        if "/" not in target and "." not in target and target not in named:
+        if re.fullmatch(r"[\w-]+", target) and target not in named:
             short = ["all", *FIGURE_NAMES, *SHORT_TARGETS]
             near = nearest(target, short)
             sys.exit(f"there is no target {target!r}{near} there are {', '.join(short)}")
