@@ -403,7 +403,9 @@ def runs_inputs(wildcards):
 def trained_metrics(wildcards):
     """Accuracies over every training, or one line that says that there is none."""
     if not TRAINED:
-        sys.exit("config: learning_curves shows trainings, but every model has checkpoints")
+        sys.exit(
+            "config: learning_curves shows trainings, but every model has checkpoints"
+        )
     return run_files(TRAINED, "full/metrics.csv")
 
 
@@ -441,7 +443,9 @@ def check_targets(asked):
         if re.fullmatch(r"[\w-]+", target) and target not in named:
             short = ["all", *FIGURE_NAMES, *SHORT_TARGETS]
             near = nearest(target, short)
-            sys.exit(f"there is no target {target!r}{near} there are {', '.join(short)}")
+            sys.exit(
+                f"there is no target {target!r}{near} there are {', '.join(short)}"
+            )
 
 
 def all_targets():
