@@ -66,7 +66,7 @@ def no_better(runs: pd.DataFrame) -> list[str]:
         poor = rows[~rows["better_than_constant"]]
         if poor.empty:
             continue
-        worst = poor.loc[poor["test_accuracy"].idxmin()]
+        worst = poor.sort_values("test_accuracy").iloc[0]
         of_runs = f" in {len(poor)} of {len(rows)} runs" if len(rows) > 1 else ""
         said.append(
             f"{model_label(str(model))} on {dataset_label(str(dataset))}, "
