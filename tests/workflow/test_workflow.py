@@ -78,7 +78,7 @@ def test_one_ledger_needs_the_runs_of_its_own_setting_alone(checkout):
 
 def test_an_unknown_target_is_one_line_with_those_there_are(checkout):
     output = snakemake(checkout, "--dry-run", "figur6", check=False)
-    line = "there is no target 'figur6'; did you mean 'figure6'? there are all, figure1, figure10,"
+    line = "there is no target 'figur6'; did you mean 'figure6'? there are all, figure1,"
     assert line in output and "audit" in output and "Traceback" not in output
 
 

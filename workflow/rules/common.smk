@@ -269,7 +269,9 @@ def adopted_inputs(wildcards):
     if block.events is not None and not Path(block.events).is_file():
         sys.exit(f"config: {where}.events: there is no file {block.events}")
     events = {} if block.events is None else {"events": block.events}
-    return {"checkpoints": [str(path) for path in files], **events}
+    # A bare name without a suffix would pass for a target.
+    paths = [path if path.suffix else path.absolute() for path in files]
+    return {"checkpoints": [str(path) for path in paths], **events}
 
 
 def release_epsilon(wildcards):
@@ -436,16 +438,13 @@ def compared_levels(wildcards):
     }
 
 
-def check_targets(asked):
-    """Stop with one line that says what there is, if a target is neither a name nor a file."""
-    named = ["all", *(rule.name for rule in workflow.rules), *FIGURE_NAMES]
-    for target in asked:
-        if re.fullmatch(r"[\w-]+", target) and target not in named:
-            short = ["all", *FIGURE_NAMES, *SHORT_TARGETS]
-            near = nearest(target, short)
-            sys.exit(
-                f"there is no target {target!r}{near} there are {', '.join(short)}"
-            )
+def no_such_target(wildcards):
+    """Stop with one line that says what can be asked for by name."""
+    there = ["all", *FIGURE_NAMES, *SHORT_TARGETS]
+    near = nearest(wildcards.target, there)
+    sys.exit(
+        f"there is no target {wildcards.target!r}{near} there are {', '.join(there)}"
+    )
 
 
 def all_targets():
