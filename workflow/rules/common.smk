@@ -67,9 +67,11 @@ TRAINING = "train_groups" if BY_GROUP else "train_model"
 FIGURE_NAMES = [*PAPER.figures, *STUDY.figures]
 # Short names for what people ask for.
 SHORT_TARGETS = (
-    *("table1", "scorecard", "levels", "learning_curves", "free_scores", "federation"),
-    "audit",
+    *("index", "table1", "scorecard", "levels", "learning_curves", "free_scores"),
+    *("questions", "federation", "audit", "privacy_cost"),
 )
+# Who studies data of his own alone is spared what the paper says of others.
+CONCERNS_PAPER = experiments.concerns_paper(STUDY, PAPER)
 CLAIMS_FILE = ROOT / "paper/claims.csv"
 
 
@@ -452,8 +454,7 @@ def all_targets():
     curves = ["learning_curves"] if TRAINED else []
     targets = [f"results/figures/{name}.png" for name in [*FIGURES, *curves]]
     targets += ["results/runs/full_ledger.html"]
-    # Who studies data of his own alone is spared what the paper says of others.
-    if experiments.concerns_paper(STUDY, PAPER):
+    if CONCERNS_PAPER:
         targets += ["results/scorecard.csv"]
     if STUDY.scores.free and TRAINED:
         targets += ["results/free_scores.csv"]

@@ -113,6 +113,12 @@ def _check_adopted(study: Study) -> None:
                 f"{where}.files: the same for every run; with several grid.seeds or grid.draws "
                 "write {seed} and {draw} where the files of two runs differ, as runs/{seed}/*.pt"
             )
+        counted = [d for d in study.grid.datasets if study.datasets[d].budget is not None]
+        if block.training == "private" and counted:
+            raise ConfigError(
+                f"datasets.{counted[0]}.budget: does not count what the training of models.{name} "
+                "has spent elsewhere; leave out one of the two"
+            )
     for key in ("pruning", "audit", "federation"):
         trained = getattr(study, key)
         if trained is not None and trained.model in adopted:

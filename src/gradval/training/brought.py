@@ -64,10 +64,11 @@ def events_stated(training: Statement, store: Store, events: str | Path | None =
     first = found.events[0]
     if not all(isinstance(event, PrivateTraining) for event in found.events):
         raise ValueError(f"{events}: must hold private trainings and nothing else")
-    if isinstance(first, PrivateTraining) and first.samples != len(store.train):
+    count = len(store.train)
+    if isinstance(first, PrivateTraining) and first.unit == "sample" and first.samples != count:
         raise ValueError(
             f"{events}: of a training on {first.samples} images, but {store.name} has "
-            f"{len(store.train)}; for a model that was not trained on them, 'training: public'"
+            f"{count}; for a model that was not trained on them, 'training: public'"
         )
     return found
 

@@ -477,7 +477,7 @@ def test_a_budget_counts_everything_or_is_refused():
     assert "budget" not in validate(config).datasets["digits"].options()
 
 
-# --- Models that are trained already ---------------------------------------------------------------
+# --- Models that are trained already --------------------------------------------------------------
 
 
 def adopted(**checkpoints):
