@@ -9,7 +9,7 @@ from typing import Any
 
 from gradval.cli.main import build_parser
 
-HELP = re.compile(r"<!-- help: ?(\w*) -->")
+HELP = re.compile(r"<!-- help: ?([\w-]*) -->")
 LINK = re.compile(r"\[([^\]]+)\]\((\.\./[^)\s]+)\)")
 DOCS = Path(__file__).resolve().parent
 

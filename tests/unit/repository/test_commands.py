@@ -1,5 +1,6 @@
 """Every command of README and documentation does what its page says, or would, were it not long."""
 
+import pkgutil
 import re
 import runpy
 import subprocess
@@ -12,6 +13,7 @@ from repository.documented import PAGES, ROOT, commands, configs, inline_command
 from snakemake.cli import get_argument_parser
 from snakemake.utils import update_config
 
+from gradval.cli import commands as cli
 from gradval.cli.main import build_parser, main
 from gradval.study.config import validate
 
@@ -93,6 +95,12 @@ def test_every_config_that_is_shown_is_one(
         update_config(config, block.get("gradval", block))
         study = validate(config)
         assert study.scores.plugins or study.models["mine"].checkpoints
+
+
+def test_the_page_of_the_command_line_has_every_command() -> None:
+    found = {module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.__path__)}
+    shown = re.findall(r"^<!-- help: ([\w-]+) -->$", (DOCS / "cli.md").read_text(), re.M)
+    assert set(shown) == found and len(shown) == len(found)
 
 
 def targets() -> set[str]:
