@@ -8,7 +8,7 @@ CORES ?= all
 DATA ?=
 BIN := $(VENV)/bin
 
-.PHONY: run test check report bench clean
+.PHONY: run test check docs report bench clean
 
 run: $(VENV)/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -22,12 +22,16 @@ test: check
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -rs \
 		tests/slurm tests/workflow tests/unit
 
-check: $(VENV)/ready
+check: $(VENV)/ready docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+# The documentation site, in site/: nothing is fetched. A link that leads nowhere fails.
+docs: $(VENV)/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # About an hour on two cores with nothing else running; docs/performance.md shows the results.
 bench: $(VENV)/ready
@@ -37,6 +41,7 @@ bench: $(VENV)/ready
 	$(BIN)/python benchmarks/free_scores.py
 	$(BIN)/python benchmarks/norms.py
 	$(BIN)/python benchmarks/models_tried.py
+	$(BIN)/python benchmarks/plain_words.py
 	$(BIN)/python benchmarks/scaling.py $(DATA)
 	$(BIN)/python benchmarks/write_page.py
 
@@ -47,4 +52,4 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf results resources logs .snakemake report.html
+	rm -rf results resources logs .snakemake report.html site

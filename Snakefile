@@ -9,12 +9,17 @@ privacy_cost; see README.md.
 import sys
 from pathlib import Path
 
-from snakemake.utils import min_version
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import min_version, update_config
 
 min_version("9.12")
 
+# The checkout that this file lies in, also where it is a module of another workflow.
+ROOT = Path(str(workflow.current_basedir))
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+
 # The checkout's own package, here and in scripts, even where another copy is installed.
-sys.path.insert(0, f"{workflow.basedir}/src")
+sys.path.insert(0, str(ROOT / "src"))
 
 from gradval.runtime.adoption import adopt_results
 from gradval.runtime.bytecode import keep_bytecode
@@ -23,15 +28,21 @@ from gradval.runtime.plugins import find_plugins_in
 
 put_checkout_first()
 keep_bytecode(".snakemake/bytecode")
-if workflow.is_main_process:
+# The results of another workflow are that workflow's.
+if workflow.is_main_process and not IS_MODULE:
     adopt_results()
 
 
-configfile: Path(workflow.basedir) / "config.yaml"
+configfile: ROOT / "config.yaml"
 
 
-# A user's own scores and architectures lie beside a config.
-find_plugins_in(*(Path(file).parent for file in workflow.configfiles))
+# The config that a module is given takes the place of the file; here it is merged over it.
+if IS_MODULE:
+    given, config = config, load_configfile(ROOT / "config.yaml")
+    update_config(config, given)
+
+# A user's own scores and architectures lie beside a config, or where Snakemake runs.
+find_plugins_in(*(Path(file).parent for file in workflow.configfiles), Path.cwd())
 
 
 include: "workflow/rules/common.smk"
@@ -62,3 +73,15 @@ rule all:
     default_target: True
     input:
         announced_targets,
+
+
+# What has no other name: said in one line. The targets of another workflow are that workflow's.
+if not IS_MODULE:
+
+    rule unknown_target:
+        input:
+            no_such_target,
+        output:
+            "{target}",
+        wildcard_constraints:
+            target=r"[\w-]+",

@@ -16,7 +16,7 @@ _PUBLIC = {
     "score_samples": "gradval.scores",
     "normalise_per_class": "gradval.scores",
     "score_dataset": "gradval.scores.dataset",
-    "find_checkpoints": "gradval.models.state_dicts",
+    "find_checkpoints": "gradval.models.checkpoint_files",
     "read_results": "gradval.scores.results",
     "write_sheet": "gradval.report.score_sheet",
     "compare_scores": "gradval.report.score_comparison",

@@ -76,6 +76,12 @@ def test_one_ledger_needs_the_runs_of_its_own_setting_alone(checkout):
     assert "score_samples" not in jobs and "retrain_pruned" not in jobs
 
 
+def test_an_unknown_target_is_one_line_with_those_there_are(checkout):
+    output = snakemake(checkout, "--dry-run", "figur6", check=False)
+    line = "there is no target 'figur6'; did you mean 'figure6'? there are all, figure1,"
+    assert line in output and "audit" in output and "Traceback" not in output
+
+
 def test_a_dry_run_says_once_what_the_study_costs(checkout):
     output = snakemake(checkout, "--dry-run")
     assert output.count("Expected cost of the whole study") == 1

@@ -1,6 +1,10 @@
 """The config, the paper's experiments, and the functions that the rules share."""
 
+import re
+
 from gradval.data.needs import check_prepared
+from gradval.models import adopted
+from gradval.models.checkpoint_files import find_checkpoints
 from gradval.models.registry import ARCHITECTURES
 from gradval.privacy.ledger import SEEDED_NOTICE
 from gradval.report.labels import figure_label
@@ -11,13 +15,14 @@ from gradval.scores.variants import variants
 from gradval.study import checks, experiments, names
 from gradval.study.config import validate
 from gradval.study.config_errors import ConfigError, check_repeated_keys
+from gradval.study.fields import nearest
 from gradval.study.needs import needs_of
 from gradval.study.paper import read_paper, run_settings, table1_substitutes
 
 try:
     for file in workflow.configfiles:
         check_repeated_keys(file)
-    PAPER = read_paper(f"{workflow.basedir}/paper")
+    PAPER = read_paper(ROOT / "paper")
     STUDY = validate(config)
     checks.check_paper(STUDY, PAPER)
 except ConfigError as error:
@@ -29,13 +34,16 @@ if experiments.has_private_data(STUDY):
     keep_to_owner()
 
 # Name -> what the config calls it: the same, or an import path.
-SCORES = registry.choices_by_name(STUDY.scores.names)
+SCORES = registry.choices_by_name(STUDY.scores.chosen)
 SHARED_SCORES = [name for name in registry.SHARED_PASS if name in SCORES]
 COMPARED_SCORES = [name for name in registry.FOR_COMPARISON if name in SCORES]
 # Every pair of initial weights and draw of sampling and noise is one run of a setting.
 RUNS = [(seed, draw) for seed in STUDY.grid.seeds for draw in STUDY.grid.draws]
 FIRST_RUN = RUNS[:1]
 SETTINGS = experiments.settings(STUDY)
+# Models that are trained already: a run of one is adopted, all others are trained.
+ADOPTED = experiments.adopted_models(STUDY)
+TRAINED = [setting for setting in SETTINGS if setting.model not in ADOPTED]
 PRUNED = experiments.pruning_settings(STUDY)
 AUDITED = experiments.audited_settings(STUDY)
 REMOVALS = names.removals(STUDY.pruning.scores, STUDY.pruning.selection)
@@ -57,7 +65,20 @@ BY_GROUP = STUDY.privacy.unit == "group"
 PLANNING = "plan_group_privacy" if BY_GROUP else "plan_privacy"
 TRAINING = "train_groups" if BY_GROUP else "train_model"
 FIGURE_NAMES = [*PAPER.figures, *STUDY.figures]
-CLAIMS_FILE = f"{workflow.basedir}/paper/claims.csv"
+# Short names for what people ask for.
+SHORT_TARGETS = (
+    *("index", "table1", "scorecard", "levels", "learning_curves", "free_scores"),
+    *("questions", "federation", "audit", "privacy_cost"),
+)
+# Who studies data of his own alone is spared what the paper says of others.
+CONCERNS_PAPER = experiments.concerns_paper(STUDY, PAPER)
+CLAIMS_FILE = ROOT / "paper/claims.csv"
+
+
+def one_of(values):
+    """A wildcard that is one of some values, or of none at all."""
+    return "|".join(sorted(map(re.escape, values))) or "(?!)"
+
 
 DATA = "resources/{dataset}"
 SETTING = "results/{dataset}/{model}/{privacy}"
@@ -82,7 +103,7 @@ def code_of(script, chosen=None):
 
     `chosen`, a function of wildcards, gives the import paths of what the script loads by name.
     """
-    path = f"{workflow.basedir}/workflow/scripts/{script}.py"
+    path = ROOT / f"workflow/scripts/{script}.py"
     return lambda wildcards: code_digest(path, *(chosen(wildcards) if chosen else ()))
 
 
@@ -93,8 +114,13 @@ def loader(wildcards):
 
 
 def architecture(wildcards):
-    """Import path of the architecture of a run."""
-    return [ARCHITECTURES.path(STUDY.models[wildcards.model].architecture)]
+    """Import paths of the architecture of a run, as far as its code is ours or the user's."""
+    block = STUDY.models[wildcards.model]
+    if block.checkpoints is None:
+        return [ARCHITECTURES.path(block.architecture)]
+    own = not block.architecture.startswith(adopted.TORCHVISION)
+    path = [ARCHITECTURES.path(block.architecture)] if own else []
+    return ["gradval.models.own:build_own_model", *path]
 
 
 def scored_by(*fixed):
@@ -234,6 +260,22 @@ def retrained(name):
     return [f"first/{name}", *(f"pruned/{removal}/{name}" for removal in REMOVALS)]
 
 
+def adopted_inputs(wildcards):
+    """The checkpoints of a model that is trained already, and the events of its training."""
+    block = STUDY.models[wildcards.model].checkpoints
+    where = f"models.{wildcards.model}.checkpoints"
+    try:
+        files = find_checkpoints(block.of_run(wildcards.seed, wildcards.draw))
+    except ValueError as error:
+        sys.exit(f"config: {where}.files: {error}")
+    if block.events is not None and not Path(block.events).is_file():
+        sys.exit(f"config: {where}.events: there is no file {block.events}")
+    events = {} if block.events is None else {"events": block.events}
+    # A bare name without a suffix would pass for a target.
+    paths = [path if path.suffix else path.absolute() for path in files]
+    return {"checkpoints": [str(path) for path in paths], **events}
+
+
 def release_epsilon(wildcards):
     """Epsilon of a release of one score of a run."""
     return experiments.release_epsilon(STUDY, wildcards.privacy)
@@ -288,6 +330,7 @@ def figure_inputs(wildcards):
                 f"full/scores/{figure.score}.parquet",
                 runs=FIRST_RUN,
             ),
+            "summary": run_files([figure.setting], "full/summary.json", runs=FIRST_RUN),
             "store": store_of(figure.dataset),
         }
     shown = [comparison.name for comparison in figure.comparisons]
@@ -327,9 +370,9 @@ def free_scores_inputs(wildcards):
             "config: free_scores needs runs that collect them: set scores.free to true"
         )
     return {
-        "free": run_files(SETTINGS, "full/free_scores.parquet"),
+        "free": run_files(TRAINED, "full/free_scores.parquet"),
         "exact": run_files(
-            SETTINGS,
+            TRAINED,
             *score_files("full", [s for s in names.FREE_SCORES if s in SCORES]),
         ),
     }
@@ -342,13 +385,16 @@ def runs_inputs(wildcards):
         "timing": "timing.json",
         "ledger": "ledger.json",
     }
+    settings = SETTINGS if wildcards.kind == "full" else PRUNED
+    datasets = dict.fromkeys(setting.dataset for setting in settings)
+    labels = {"labels": [f"resources/{name}/test_labels.npy" for name in datasets]}
     if wildcards.kind == "full":
-        inputs = {
+        inputs = labels | {
             key: run_files(SETTINGS, f"full/{name}") for key, name in parts.items()
         }
         scoring = run_files(SETTINGS, "full/scoring.json") if SHARED_SCORES else []
         return inputs | {"scoring": scoring}
-    inputs = {
+    inputs = labels | {
         key: run_files(PRUNED, *(f"pruned/{removal}/{name}" for removal in REMOVALS))
         for key, name in parts.items()
     }
@@ -356,6 +402,15 @@ def runs_inputs(wildcards):
         "first": run_files(PRUNED, "first/summary.json"),
         "first_timing": run_files(PRUNED, "first/timing.json"),
     }
+
+
+def trained_metrics(wildcards):
+    """Accuracies over every training, or one line that says that there is none."""
+    if not TRAINED:
+        sys.exit(
+            "config: learning_curves shows trainings, but every model has checkpoints"
+        )
+    return run_files(TRAINED, "full/metrics.csv")
 
 
 def levels_inputs(wildcards):
@@ -385,11 +440,23 @@ def compared_levels(wildcards):
     }
 
 
+def no_such_target(wildcards):
+    """Stop with one line that says what can be asked for by name."""
+    there = ["all", *FIGURE_NAMES, *SHORT_TARGETS]
+    near = nearest(wildcards.target, there)
+    sys.exit(
+        f"there is no target {wildcards.target!r}{near} there are {', '.join(there)}"
+    )
+
+
 def all_targets():
     """Everything that the default target builds."""
-    targets = [f"results/figures/{name}.png" for name in [*FIGURES, "learning_curves"]]
-    targets += ["results/scorecard.csv", "results/runs/full_ledger.html"]
-    if STUDY.scores.free:
+    curves = ["learning_curves"] if TRAINED else []
+    targets = [f"results/figures/{name}.png" for name in [*FIGURES, *curves]]
+    targets += ["results/runs/full_ledger.html"]
+    if CONCERNS_PAPER:
+        targets += ["results/scorecard.csv"]
+    if STUDY.scores.free and TRAINED:
         targets += ["results/free_scores.csv"]
     if compares_levels():
         targets += ["results/levels.csv"]

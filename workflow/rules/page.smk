@@ -17,8 +17,8 @@ def page_federation():
 
 def page_tables():
     """Tables of the page, by the sections that show them."""
-    tables = ["results/scorecard.csv", "results/runs/full.csv"]
-    tables += ["results/runs/full_ledger.csv"]
+    tables = ["results/runs/full.csv", "results/runs/full_ledger.csv"]
+    tables += ["results/scorecard.csv"] if CONCERNS_PAPER else []
     if PRUNED:
         tables += ["results/table1.csv", "results/runs/pruned_ledger.csv"]
     if page_federation():
@@ -42,10 +42,10 @@ def page_extras(wildcards):
 
 def page_figures():
     """Pictures of the page."""
-    names = [*SHOWN_FIGURES, "learning_curves"]
+    names = [*SHOWN_FIGURES, *(["learning_curves"] if TRAINED else [])]
     names += ["table1"] if PRUNED else []
     names += ["levels"] if compares_levels() else []
-    names += ["free_scores"] if STUDY.scores.free else []
+    names += ["free_scores"] if STUDY.scores.free and TRAINED else []
     names += ["federation_values", "federation_sites"] if page_federation() else []
     return [f"results/figures/{name}.png" for name in names]
 

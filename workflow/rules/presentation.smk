@@ -10,6 +10,12 @@ rule collect_runs:
             category="Privacy",
             labels={"table": "Privacy ledger of {kind} runs"},
         ),
+        page=report(
+            "results/runs/{kind}.html",
+            caption="../report/runs.rst",
+            category="Tables",
+            labels={"table": "Accuracies of {kind} runs"},
+        ),
     log:
         "logs/collect_runs/{kind}.log",
     benchmark:
@@ -63,7 +69,7 @@ rule plot_figure:
 
 rule plot_learning_curves:
     input:
-        metrics=run_files(SETTINGS, "full/metrics.csv"),
+        metrics=trained_metrics,
         labels=expand(f"{DATA}/test_labels.npy", dataset=STUDY.grid.datasets),
     output:
         png=report(

@@ -12,11 +12,6 @@ wildcard_constraints:
     shards=r"\d+",
 
 
-def one_of(datasets):
-    """Constraint of a wildcard to some data sets, or to nothing."""
-    return "|".join(datasets) or "(?!)"
-
-
 def scored_together(wildcards):
     """Names of the scores of a shard."""
     together = {SHARED: SHARED_SCORES, COMPARED: COMPARED_SCORES}

@@ -43,6 +43,8 @@ rule train_model:
         "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.log",
     benchmark:
         "logs/train_model/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}/{phase}.jsonl"
+    wildcard_constraints:
+        model=one_of(set(STUDY.models) - set(ADOPTED)),
     conda:
         "../../envs/gradval.yaml"
     resources:
@@ -59,3 +61,38 @@ rule train_model:
         "seed {wildcards.seed}, draw {wildcards.draw} ({wildcards.phase})"
     script:
         f"../scripts/{TRAINING}.py"
+
+
+# The other producer of a model: its files are the same, and so is all that follows from them.
+rule adopt_checkpoints:
+    input:
+        unpack(adopted_inputs),
+        store=[f"{DATA}/{name}" for name in names.STORE_FILES],
+    output:
+        weights=f"{RUN}/full/weights.safetensors",
+        checkpoints=kept_if_asked(f"{RUN}/full/checkpoints.safetensors"),
+        metrics=f"{RUN}/full/metrics.csv",
+        summary=f"{RUN}/full/summary.json",
+        timing=f"{RUN}/full/timing.json",
+        events=f"{RUN}/full/events.json",
+    log:
+        "logs/adopt_checkpoints/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}.log",
+    benchmark:
+        "logs/adopt_checkpoints/{dataset}/{model}/{privacy}/seed{seed}/draw{draw}.jsonl"
+    wildcard_constraints:
+        model=one_of(ADOPTED),
+    conda:
+        "../../envs/gradval.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=scoring_memory,
+        runtime=short,
+    params:
+        model=lookup(dpath="{model}", within=MODELS),
+        training=lambda wildcards: STUDY.models[wildcards.model].checkpoints.training,
+        code=code_of("adopt_checkpoints", architecture),
+    message:
+        "Taking the checkpoints of {wildcards.model} for {wildcards.dataset}, "
+        "{wildcards.privacy}, seed {wildcards.seed}, draw {wildcards.draw}"
+    script:
+        "../scripts/adopt_checkpoints.py"

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from gradval.evidence import Evidence, RunSetting, build_scorecard, read_claims
+from gradval.evidence.constant import no_better
 from gradval.evidence.files import read_csvs, read_tables
 from gradval.privacy.ledger import EXACT_NOTICE
 from gradval.report.labels import labels_apart
@@ -36,4 +37,5 @@ with job(snakemake.log[0]):
         claims,
         Ran(comparisons, selection["k"], selection["pearson_top"]),
         [notice for notice in (EXACT_NOTICE, snakemake.params.notice) if notice],
+        notes=[f"{sentence}: its scores say little." for sentence in no_better(tables["full"])],
     )

@@ -2,14 +2,22 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from gradval.evidence.constant import (
+    ADVICE,
+    beside_constant_answer,
+    constant_accuracy,
+    no_better,
+)
 from gradval.evidence.runs import scoring_gradients
 from gradval.privacy.ledger import check
 from gradval.report.ledgers import TITLE, ledger_frame, ledger_rows, ledger_table
+from gradval.report.runs import write_runs
 from gradval.report.tables import write_tables
-from gradval.runtime.files import read_json, write_text
-from gradval.runtime.jobs import job
+from gradval.runtime.files import read_json
+from gradval.runtime.jobs import job, warn
 from gradval.study.names import run_key
 
 with job(snakemake.log[0]):
@@ -48,6 +56,10 @@ with job(snakemake.log[0]):
                 row["scoring_seconds"] = read_json(files.scoring[i])["scoring_seconds"]
         rows.append(row)
         ledgers += ledger_rows(ledger, key)
+    constant = {Path(p).parent.name: constant_accuracy(np.load(p)) for p in files.labels}
+    runs = beside_constant_answer(pd.DataFrame(rows), constant)
+    for sentence in no_better(runs):
+        warn(f"{sentence}: {ADVICE}")
     output, stated = snakemake.output, ledger_frame(ledgers)
     write_tables([output.ledgers, output.ledger], [ledger_table(stated)], title=TITLE, data=stated)
-    write_text(output.runs, pd.DataFrame(rows).to_csv(index=False))
+    write_runs(runs, [output.runs, output.page])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from gradval.data.store import open_store
+from gradval.evidence.constant import beside_constant_answer, constant_accuracy, no_better
 from gradval.report.figures import (
     plot_consistency,
     plot_extremes,
@@ -13,6 +14,7 @@ from gradval.report.figures import (
     save_figure,
 )
 from gradval.report.labels import any_label
+from gradval.runtime.files import read_json
 from gradval.runtime.jobs import job
 from gradval.scores.files import read_score
 from gradval.selection import select
@@ -52,6 +54,14 @@ def distribution(files, shown, common):
     )
 
 
+def learnt_nothing(files, shown, store):
+    """A sentence if the run of a figure is no better than the constant answer, or nothing."""
+    run = vars(shown.setting) | read_json(files.summary[0])
+    constant = {shown.dataset: constant_accuracy(store.test.labels)}
+    poor = no_better(beside_constant_answer(pd.DataFrame([run]), constant))
+    return "".join(f"{sentence}: its scores say little." for sentence in poor)
+
+
 def extremes(files, shown, common):
     store = open_store(Path(files.store[0]).parent)
     scores = read_score(files.scores[0], snakemake.params.scale)
@@ -59,6 +69,8 @@ def extremes(files, shown, common):
     within = None if class_name is None else labels == store.class_index(class_name)
     ends = [select(scores, snakemake.params.k, largest, within) for largest in (True, False)]
     names = [[store.classes[label] for label in labels[chosen]] for chosen in ends]
+    notes = [common["note"], learnt_nothing(files, shown, store)]
+    common = {**common, "note": " ".join(filter(None, notes))}
     return plot_extremes(
         *(store.train.images[chosen] for chosen in ends),
         names_largest=names[0],

@@ -76,6 +76,8 @@ def saving(claim: Claim, runs: pd.DataFrame) -> pd.Series:
 
 def overhead(full: pd.DataFrame) -> dict[tuple[str, ...], pd.Series]:
     """Data set, model and level -> gradients for scores / those for training, by seed."""
+    # A model that came with checkpoints of its own was not trained here.
+    full = full[full["training_gradients"] > 0]
     ratio = (full["scoring_gradients"] / full["training_gradients"]).astype(float)
     found = {
         tuple(map(str, setting)): ratio[part.index].groupby(part["seed"]).mean().dropna()

@@ -24,6 +24,7 @@ def build_own_model(
     channels: int,
     image_size: int,
     arguments: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> nn.Module:
     """Build a model, with whatever weights it begins with.
 
@@ -34,6 +35,7 @@ def build_own_model(
         classes, channels, image_size: what it is for. A function is given those that it takes, by
             these names; `num_classes` and `in_channels` are others for the first two.
         arguments: more for the function, or others in the place of these.
+        sizes: such as the width; given to a function that takes them, by these names.
 
     Raises:
         ValueError: there is nothing at that name, it raises an exception, or it makes no module;
@@ -45,6 +47,7 @@ def build_own_model(
         "channels": channels,
         "in_channels": channels,
         "image_size": image_size,
+        **(sizes or {}),
     }
     library, _, model = name.partition(":")
     if library == "torchvision":

@@ -1,16 +1,15 @@
-"""State dicts as people have them: found, read and loaded into a module of theirs.
+"""State dicts as people have them: read and loaded into a module of theirs.
 
 PyTorch's own files are read with `weights_only`, which runs no code, or safetensors. Of a training
 framework's checkpoint the weights are taken, and a prefix that all their names share (`module.` of
 DataParallel, `model.` or `net.` of Lightning, `_orig_mod.` of `torch.compile`) is taken off.
 """
 
-import glob
 import logging
 import pickle
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +26,6 @@ WEIGHT_KEYS = ("state_dict", "model_state_dict", "model", "net", "weights", "par
 NOT_NEEDED = "num_batches_tracked"
 # Weights of up to this size in sum stay in memory between batches; larger ones are read again.
 KEPT_BYTES = 2**30
-
-
-def find_checkpoints(patterns: Iterable[str]) -> list[Path]:
-    """Files of checkpoints, in the natural order of their names: 2 before 10.
-
-    Args:
-        patterns: paths, or patterns of them (`ckpt_*.pt`).
-
-    Raises:
-        ValueError: a pattern matches no file.
-    """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        expanded = str(Path(pattern).expanduser())
-        # A name may hold characters of a pattern: Lightning's are `epoch=1-[...]`.
-        matches = [expanded] if Path(expanded).is_file() else glob.glob(expanded)
-        files = [Path(match) for match in matches if Path(match).is_file()]
-        if not files:
-            raise ValueError(f"checkpoints: no file {pattern}")
-        found.update(dict.fromkeys(files))
-    return sorted(found, key=_natural_key)
-
-
-def _natural_key(path: Path) -> list[tuple[int, str]]:
-    parts = re.split(r"(\d+)", str(path))
-    # Text and numbers alternate, so that like is compared with like.
-    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)]
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:

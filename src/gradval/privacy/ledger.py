@@ -35,6 +35,12 @@ NON_PRIVATE = (
     "Trained without differential privacy: nothing derived from this run is private, neither its "
     "weights nor its scores."
 )
+# The phase of a model whose training nobody describes, and what is then to be said.
+UNKNOWN_PHASE = "unknown training"
+UNKNOWN_TRAINING = (
+    "The model was trained elsewhere, and how is not known: nothing derived from it is taken for "
+    "private, neither its weights nor its scores."
+)
 RAW_SELECTION = (
     "Which samples were kept was decided from raw, non-private scores of the first phase. The "
     "stated epsilon therefore bounds what the weights reveal about a sample given that selection; "
@@ -190,7 +196,8 @@ def compose(
                 f"the target is epsilon {target_epsilon:g}, but a phase was not private: train it "
                 "again"
             )
-        return {"private": False, "notes": [NON_PRIVATE]}
+        unknown = any(event.phase == UNKNOWN_PHASE for event in events.events)
+        return {"private": False, "notes": [UNKNOWN_TRAINING if unknown else NON_PRIVATE]}
     executed = events.events
     ledger = {
         "private": True,
@@ -242,7 +249,8 @@ def check(ledger: Any, where: str = "ledger") -> None:
     """
     if isinstance(ledger, Mapping) and ledger.get("private") is False:
         plain = read_record(NonPrivateLedger, ledger, where)
-        return _check_notes(plain.notes, [NON_PRIVATE], where)
+        owed = UNKNOWN_TRAINING if UNKNOWN_TRAINING in plain.notes else NON_PRIVATE
+        return _check_notes(plain.notes, [owed], where)
     stated = read_record(PrivateLedger, ledger, where)
     found = read_record(Events, {"events": stated.events}, where)
     events = found.events

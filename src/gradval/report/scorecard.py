@@ -92,6 +92,7 @@ def scorecard_tables(
     claims: pd.DataFrame,
     ran: Ran | None = None,
     notices: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> list[Table]:
     """How many claims have which verdict, and every claim with its numbers.
 
@@ -100,6 +101,7 @@ def scorecard_tables(
         claims: the claims table, for the paper's settings in full.
         ran: the comparisons that were run.
         notices: what must be said of the runs' privacy.
+        notes: what a reader must know of the runs, such as that some have learnt nothing.
     """
     summary = summarise_verdicts(scorecard)
     counts = pd.DataFrame(
@@ -117,7 +119,7 @@ def scorecard_tables(
     )
     meanings = [f"{name}: {meaning}." for name, meaning in MEANINGS.items()]
     return [
-        Table.of(counts, "Verdicts", kinds=KINDS),
+        Table.of(counts, "Verdicts", kinds=KINDS, notes=notes),
         Table.of(rows, "Claims", kinds=KINDS, notes=[LEVELS, *meanings, *notices]),
     ]
 
@@ -128,12 +130,13 @@ def write_scorecard(
     claims: pd.DataFrame,
     ran: Ran | None = None,
     notices: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> None:
     """Write a scorecard to every path, in the form that its suffix names: .csv, .md or .html.
 
     The other arguments are those of `scorecard_tables`; a .csv file has every column.
     """
-    tables = scorecard_tables(scorecard, claims, ran, notices)
+    tables = scorecard_tables(scorecard, claims, ran, notices, notes)
     write_tables(paths, tables, title=TITLE, data=scorecard)
 
 

@@ -56,6 +56,13 @@ def job(log: str | Path) -> Iterator[None]:
             sys.exit(1)
 
 
+def warn(message: str) -> None:
+    """Say within a `job` what its user must know, in the log and on the terminal."""
+    line = f"warning: {message}"
+    logging.warning(line)
+    print(line, file=sys.__stderr__, flush=True)
+
+
 @contextmanager
 def _log_file(path: Path) -> Iterator[TextIO]:
     """A log open for writing, of which the last lines may be lost: its disk may be the full one."""

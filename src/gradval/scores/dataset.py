@@ -61,7 +61,7 @@ def score_dataset(
             augmented, and label; a DataLoader, of which the dataset is taken in its own order; or a
             pair of images `(N, C, H, W)` and labels `(N,)`.
         checkpoints: the checkpoints of VoG in the order of training: modules, or files of state
-            dicts of this model (`gradval.models.state_dicts.find_checkpoints` finds and sorts
+            dicts of this model (`gradval.find_checkpoints` finds and sorts
             them). None are needed without VoG.
         scores: names in `gradval.scores.SCORES`, or import paths of your own.
         options: name of a score -> its options that are not the defaults.

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gradval.data.class_names import OF_SOURCE
+from gradval.models.adopted import TORCHVISION
 from gradval.models.registry import ARCHITECTURES
 from gradval.scores.registry import SCORES, choices_by_name, load_score, options_of
 from gradval.study import experiments
@@ -35,8 +36,10 @@ def check(study: Study) -> None:
     for kind in ("datasets", "models"):
         for name in getattr(study.grid, kind):
             _known(f"grid.{kind}", name, getattr(study, kind))
+    _check_adopted(study)
     for setting in experiments.settings(study):
-        _check_recipe(study, setting)
+        if study.models[setting.model].checkpoints is None:
+            _check_recipe(study, setting)
     _check_pruning(study, scores)
     _check_release(study, scores)
     _check_audit(study)
@@ -88,20 +91,53 @@ def _names_of(paper: Experiments) -> dict[str, set[str]]:
 
 def _check_architectures(study: Study) -> None:
     for name, block in study.models.items():
+        if block.checkpoints is not None and block.architecture.startswith(TORCHVISION):
+            continue
         try:
             ARCHITECTURES.path(block.architecture)
         except ValueError as error:
             raise ConfigError(f"models.{name}.architecture: {error}") from None
 
 
+def _check_adopted(study: Study) -> None:
+    """A model that is trained already stands at one level, is one run, and is not trained again."""
+    adopted = experiments.adopted_models(study)
+    runs = [(seed, draw) for seed in study.grid.seeds for draw in study.grid.draws]
+    for name in set(study.grid.models) & set(adopted):
+        block = study.models[name].checkpoints
+        assert block is not None
+        where = f"models.{name}.checkpoints"
+        _known(f"{where}.privacy", block.privacy, study.grid.privacy)
+        if len({block.of_run(*run) for run in runs}) < len(runs):
+            raise ConfigError(
+                f"{where}.files: the same for every run; with several grid.seeds or grid.draws "
+                "write {seed} and {draw} where the files of two runs differ, as runs/{seed}/*.pt"
+            )
+        counted = [d for d in study.grid.datasets if study.datasets[d].budget is not None]
+        if block.training == "private" and counted:
+            raise ConfigError(
+                f"datasets.{counted[0]}.budget: does not count what the training of models.{name} "
+                "has spent elsewhere; leave out one of the two"
+            )
+    for key in ("pruning", "audit", "federation"):
+        trained = getattr(study, key)
+        if trained is not None and trained.model in adopted:
+            raise ConfigError(
+                f"{key}.model: {trained.model} has checkpoints of its own and is not trained here; "
+                "name another of `models`"
+            )
+
+
 def _check_scores(study: Study) -> tuple[str, ...]:
     """Names of the scores, which exist and have the options that are given."""
-    try:
-        choices = choices_by_name(study.scores.names)
-        for choice in choices.values():
-            load_score(choice)
-    except ValueError as error:
-        raise ConfigError(f"scores.names: {error}") from None
+    choices: dict[str, str] = {}
+    for key, chosen in (("names", study.scores.names), ("plugins", study.scores.chosen)):
+        try:
+            choices = choices_by_name(chosen)
+            for choice in choices.values():
+                load_score(choice)
+        except ValueError as error:
+            raise ConfigError(f"scores.{key}: {error}") from None
     for name, options in study.scores.options.items():
         # Options of a score that an overlay leaves out stay unused.
         if name not in choices and name not in SCORES:
@@ -259,7 +295,7 @@ def _check_own_experiments(study: Study, scores: tuple[str, ...]) -> None:
 
 def _check_side(study: Study, where: str, shown: Side | Figure, scores: tuple[str, ...]) -> None:
     _known(f"{where}.model", shown.model, study.grid.models)
-    _known(f"{where}.privacy", shown.privacy, study.grid.privacy)
+    _known(f"{where}.privacy", shown.privacy, experiments.levels_of(study, shown.model))
     _known(f"{where}.score", shown.score, scores)
 
 

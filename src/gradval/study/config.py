@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from gradval.models.adopted import adopted_architecture
 from gradval.models.registry import ARCHITECTURES
 from gradval.study import checks
+from gradval.study.checkpoints import OwnCheckpoints, import_path
 from gradval.study.config_errors import ConfigError, explain
 from gradval.study.datasets import Dataset
 from gradval.study.federation import Federation
@@ -57,8 +59,9 @@ class Grid(Block):
 class Model(Block):
     """One model."""
 
-    architecture: Text = Field(
-        description=f"one of {', '.join(ARCHITECTURES)}, or your own as `package.module:function`"
+    architecture: Annotated[Text, AfterValidator(import_path)] = Field(
+        description=f"one of {', '.join(ARCHITECTURES)}, or your own as `package.module:function` "
+        "or `mine.py:function`; with `checkpoints` also `torchvision:<name>`"
     )
     width: Annotated[int, Field(ge=4), BeforeValidator(as_whole)] = Field(
         default=64, description="channels of the first stage; 64 is full width"
@@ -70,10 +73,25 @@ class Model(Block):
     training: Training = Field(
         default={}, description="merged over the general `training` and the data set's"
     )
+    checkpoints: OwnCheckpoints | None = Field(
+        default=None, description="of a model that is trained already, and scored as it is"
+    )
+    arguments: dict[Name, Any] | None = Field(
+        default=None, description="with `checkpoints`: more for the function of the architecture"
+    )
 
     def options(self) -> dict[str, Any]:
         """What defines the architecture: all that is stated but the training."""
-        return self.model_dump(exclude={"training"})
+        options = self.model_dump(exclude={"training", "checkpoints", "arguments"})
+        if self.checkpoints is None:
+            return options
+        return options | {"architecture": adopted_architecture(self.architecture, self.arguments)}
+
+    @model_validator(mode="after")
+    def _arguments_are_of_a_trained_model(self) -> Self:
+        if self.arguments is not None and self.checkpoints is None:
+            raise ValueError("arguments: only with 'checkpoints'; put them into the function")
+        return self
 
 
 def _auto_or_flag(value: Any) -> Any:
@@ -135,6 +153,9 @@ class Scores(Block):
         description="scores of this package, and your own by import path, such as "
         "`my_scores.saliency`",
     )
+    plugins: Distinct[Text] = Field(
+        default=[], description="more scores of your own, by import path; `names` stay as they are"
+    )
     options: dict[Name, dict[str, Any]] = Field(
         default={}, description="options of single scores, by name; each declares its own"
     )
@@ -154,6 +175,11 @@ class Scores(Block):
         default=False,
         description="whether loss, gradient norm and VoG are also collected while training",
     )
+
+    @property
+    def chosen(self) -> list[str]:
+        """Names and import paths of all scores."""
+        return [*self.names, *self.plugins]
 
 
 class Selection(Block):

@@ -148,21 +148,32 @@ class Experiments:
 
 
 def settings(study: Study) -> list[Setting]:
-    """Every setting of the grid."""
+    """Every setting of the grid; a model with checkpoints of its own stands at one level."""
     grid = study.grid
     return [
         Setting(dataset, model, privacy)
         for dataset in grid.datasets
         for model in grid.models
-        for privacy in grid.privacy
+        for privacy in levels_of(study, model)
     ]
+
+
+def levels_of(study: Study, model: str) -> list[str]:
+    """The privacy levels of the grid that there is a model of."""
+    own = study.models[model].checkpoints
+    return [level for level in study.grid.privacy if own is None or level == own.privacy]
+
+
+def adopted_models(study: Study) -> list[str]:
+    """The models that have checkpoints of their own and are not trained."""
+    return [name for name, model in study.models.items() if model.checkpoints is not None]
 
 
 def score_names(study: Study) -> list[str]:
     """The names of the scores that are computed."""
     from gradval.scores.registry import choices_by_name
 
-    return list(choices_by_name(study.scores.names))
+    return list(choices_by_name(study.scores.chosen))
 
 
 def in_grid(study: Study, setting: Setting) -> bool:
@@ -171,7 +182,7 @@ def in_grid(study: Study, setting: Setting) -> bool:
     return (
         setting.dataset in grid.datasets
         and setting.model in grid.models
-        and setting.privacy in grid.privacy
+        and setting.privacy in levels_of(study, setting.model)
     )
 
 
@@ -303,12 +314,10 @@ def resolve_comparison(study: Study, comparison: Comparison) -> Comparison | Non
     dataset = resolve_name(study, "datasets", comparison.dataset)
     models = [resolve_name(study, "models", side.model) for side in (comparison.a, comparison.b)]
     class_name = resolve_class(study, comparison)
-    levels = {comparison.a.privacy, comparison.b.privacy}
     scores = {comparison.a.score, comparison.b.score}
     if (
         dataset is None
         or None in models
-        or not levels <= set(study.grid.privacy)
         or not scores <= set(score_names(study))
         or (class_name is None and comparison.class_name is not None)
     ):
@@ -317,6 +326,8 @@ def resolve_comparison(study: Study, comparison: Comparison) -> Comparison | Non
         replace(side, model=str(model))
         for side, model in zip((comparison.a, comparison.b), models, strict=True)
     ]
+    if not all(in_grid(study, Setting(dataset, s.model, s.privacy)) for s in sides):
+        return None
     papers = (comparison.dataset, comparison.a.model, comparison.b.model, comparison.class_name)
     return replace(
         comparison,
@@ -336,7 +347,7 @@ def resolve_figure(study: Study, figure: Figure) -> Figure | None:
         if (
             dataset is None
             or model is None
-            or figure.privacy not in study.grid.privacy
+            or not in_grid(study, Setting(dataset, model, figure.privacy))
             or figure.score not in score_names(study)
         ):
             return None
@@ -370,6 +381,13 @@ def experiments_run(study: Study, paper: Experiments) -> Experiments:
     return Experiments(
         {name: c for name, c in comparisons.items() if c is not None} | dict(own.comparisons),
         {name: f for name, f in figures.items() if f is not None} | dict(own.figures),
+    )
+
+
+def concerns_paper(study: Study, paper: Experiments) -> bool:
+    """Whether the study makes a comparison or figure of the paper, perhaps by substitutes."""
+    return any(resolve_comparison(study, c) is not None for c in paper.comparisons.values()) or any(
+        resolve_figure(study, figure) is not None for figure in paper.figures.values()
     )
 
 

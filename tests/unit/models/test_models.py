@@ -33,7 +33,7 @@ def test_full_width_models_are_the_known_ones(name, parameters):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_documented_parameter_counts_are_the_models(name):
-    methods = (Path(__file__).parents[3] / "docs/methods.md").read_text(encoding="utf-8")
+    methods = (Path(__file__).parents[3] / "docs/methods/models.md").read_text(encoding="utf-8")
     (row,) = re.findall(rf"^\| `{name}` \| ([\d, |]+) \|$", methods, re.MULTILINE)
     found = []
     for size in (32, 224):

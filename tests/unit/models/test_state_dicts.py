@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gradval.models.state_dicts import StateDicts, find_checkpoints, fitted, read_state_dict
+from gradval.models.checkpoint_files import find_checkpoints
+from gradval.models.state_dicts import StateDicts, fitted, read_state_dict
 
 
 def build() -> nn.Module:

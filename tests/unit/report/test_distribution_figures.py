@@ -1,5 +1,6 @@
 """The distribution of a score, and the samples at both ends."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from figure_inputs import IMAGES, LABELS, NAMES, bars, distribution, extremes, pixels, texts
 from matplotlib.colors import same_color
 
+from gradval.report.figures import plot_extremes
 from gradval.report.figures.colours import SCORE_COLOURS
 
 
@@ -19,6 +21,15 @@ def test_extremes_show_every_image_in_order_above_its_class() -> None:
             np.testing.assert_array_equal(pixels(image), expected[0])
         captions = [text.get_text() for text in axes.texts]
         assert captions == [NAMES[i] for i in LABELS[first : first + 25]]
+
+
+def test_captions_of_wide_letters_stay_apart() -> None:
+    images = np.zeros((25, 1, 8, 8), dtype=np.uint8)
+    names = ["PNEUMONIA"] * 25
+    figure = plot_extremes(images, images, names_largest=names, names_smallest=names)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts[:5]]
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
 
 
 def test_wrong_input_of_extremes() -> None:

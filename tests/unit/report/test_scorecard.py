@@ -176,6 +176,13 @@ def test_markdown_is_one_row_a_claim(scorecard: pd.DataFrame, claims: pd.DataFra
     assert table[1].count("---:") == 9  # numbers stand on the right
 
 
+def test_runs_that_have_learnt_nothing_are_said_at_the_top(
+    scorecard: pd.DataFrame, claims: pd.DataFrame
+) -> None:
+    counts, _ = scorecard_tables(scorecard, claims, RAN, ["ResNet-9 is no better."])
+    assert "ResNet-9 is no better." in markdown_text(TITLE, [counts])
+
+
 def test_csv_keeps_everything_and_is_shown_the_same(
     scorecard: pd.DataFrame, claims: pd.DataFrame, tmp_path: Path
 ) -> None:

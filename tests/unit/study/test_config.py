@@ -16,6 +16,7 @@ from study.configs import OVERLAYS, ROOT, changed, load_config
 from gradval.study import write_schema
 from gradval.study.config import Study, validate
 from gradval.study.config_errors import ConfigError, check_repeated_keys
+from gradval.study.experiments import settings
 from gradval.study.recipes import RecipeBlock
 from gradval.training.recipe import Recipe
 
@@ -474,3 +475,70 @@ def test_a_budget_counts_everything_or_is_refused():
     assert validate(config).datasets["digits"].budget == 20
     # What is spent on a data set is no part of what it is.
     assert "budget" not in validate(config).datasets["digits"].options()
+
+
+# --- Models that are trained already --------------------------------------------------------------
+
+
+def adopted(**checkpoints):
+    """The default config with a model that is trained already."""
+    config = changed("grid.models", ["mine"])
+    block = {"files": ["ckpt_*.pt"], "training": "unknown"} | checkpoints
+    config["models"]["mine"] = {"architecture": "torchvision:resnet18", "checkpoints": block}
+    return changed("grid.seeds", [0], config)
+
+
+def test_a_model_with_checkpoints_stands_at_one_level_and_has_arguments():
+    config = adopted()
+    config["models"]["mine"]["arguments"] = {"zero_init_residual": True}
+    study = validate(config)
+    assert [s.privacy for s in settings(study)] == ["nonprivate"]
+    name = study.models["mine"].options()["architecture"]
+    assert name == 'gradval.models.adopted:torchvision:resnet18 {"zero_init_residual": true}'
+    # What is trained keeps the options that it had, or all of it would be trained again.
+    options = {"architecture", "width", "groups", "weight_standardisation"}
+    assert set(study.models["resnet9"].options()) == options
+    config = adopted(training="private", events="events.json", privacy="eps4")
+    assert [s.privacy for s in settings(validate(config))] == ["eps4"]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (adopted(training="private"), "events: needed with 'training: private', and only then"),
+        (adopted(events="events.json"), "events: needed with 'training: private', and only then"),
+        (adopted(privacy="eps4"), "privacy: with 'training: unknown' it is nonprivate"),
+        (
+            adopted(training="private", events="e.json", privacy="eps16"),
+            "models.mine.checkpoints.privacy: 'eps16' is not known",
+        ),
+        (changed("grid.seeds", [0, 1], adopted()), "models.mine.checkpoints.files: the same for"),
+        (changed("pruning.model", "mine", adopted()), "pruning.model: mine has checkpoints of its"),
+        (changed("models.cnn.arguments", {"depth": 3}), "arguments: only with 'checkpoints'"),
+        (
+            changed("scores.plugins", ["nowhere.score"]),
+            "scores.plugins: unknown score 'nowhere.score'",
+        ),
+        (
+            changed("scores.plugins", ["vog"]),
+            "scores.plugins: scores 'vog' and 'vog' have the same",
+        ),
+    ],
+)
+def test_a_model_that_is_trained_already_is_not_trained(config, expected):
+    with pytest.raises(ConfigError) as error:
+        validate(config)
+    assert expected in str(error.value)
+
+
+def test_runs_of_several_seeds_have_files_of_their_own():
+    config = changed("grid.seeds", [0, 1], adopted(files=["run{seed}/ckpt_*.pt"]))
+    block = validate(config).models["mine"].checkpoints
+    assert block.of_run(1, 0) == ("run1/ckpt_*.pt",)
+
+
+def test_a_file_beside_the_config_is_its_module(tmp_path, monkeypatch):
+    (tmp_path / "shallow.py").write_text("def build(): ...")
+    monkeypatch.setenv("GRADVAL_PLUGINS", str(tmp_path))
+    study = validate(changed("models.cnn.architecture", "shallow.py:build"))
+    assert study.models["cnn"].options()["architecture"] == "shallow:build"

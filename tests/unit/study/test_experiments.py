@@ -153,6 +153,9 @@ def test_the_overlay_for_ones_own_data_runs_its_own_figures_alone():
     found = run(validate(load_config("config/own-data.yaml")))
     assert list(found.figures) == ["most-and-least-valuable", "all-scores"]
     assert found.comparisons == {} and OVERLAYS
+    # Nothing of the paper's is studied, so no scorecard is made.
+    assert not experiments.concerns_paper(validate(load_config("config/own-data.yaml")), PAPER)
+    assert experiments.concerns_paper(validate(load_config()), PAPER)
 
 
 @pytest.mark.parametrize(

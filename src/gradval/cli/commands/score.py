@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
         ValueError, OSError: what is wrong with the images, the model or a checkpoint.
     """
     from gradval.data.sources.own_images import read_own_images
-    from gradval.models.state_dicts import find_checkpoints
+    from gradval.models.checkpoint_files import find_checkpoints
     from gradval.runtime import plugins
 
     show_notices()

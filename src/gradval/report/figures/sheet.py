@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from gradval.report.figures.colours import COMMON_COLOUR
@@ -22,6 +23,7 @@ SHEET_HEIGHT, CAPTIONED_HEIGHT = 3.8, 4.2
 CAPTION = 0.2  # height of a class name below its image
 FRAME = 0.035
 LETTERS = 12.1  # letters of a class name an inch
+CAPTION_SIZE = 10  # in points, of class names; those of wide letters are smaller
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,13 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     return axes
 
 
+def caption_size(names: list[str], width: float) -> float:
+    """Size in points at which every name fits below an image, that many inches wide."""
+    texts = [TextPath((0, 0), name, size=CAPTION_SIZE) for name in set(names) if name.strip()]
+    widest = max((text.get_extents().width / 72 for text in texts), default=0.0)
+    return min(CAPTION_SIZE, CAPTION_SIZE * 0.94 * width / widest) if widest else CAPTION_SIZE
+
+
 def draw_sheet(axes: Axes, sheet: Sheet) -> None:
     """Fill axes in inches with the images of a sheet and their frames."""
     columns = math.ceil(math.sqrt(len(sheet.images)))
@@ -67,6 +76,8 @@ def draw_sheet(axes: Axes, sheet: Sheet) -> None:
     size = min(pitch_x, pitch_y - caption) - 3.5 * FRAME
     if not sheet.names:  # no captions: tiles as close as their frames allow
         pitch_x = pitch_y = size + 3.5 * FRAME
+    names = [shorten(name, int(LETTERS * pitch_x)) for name in sheet.names or ()]
+    fontsize = caption_size(names, pitch_x)
     indent = (SHEET_WIDTH - pitch_x * columns) / 2
     for rank, image in enumerate(sheet.images):
         row, column = divmod(rank, columns)
@@ -85,10 +96,8 @@ def draw_sheet(axes: Axes, sheet: Sheet) -> None:
                     zorder=-1,
                 )
             )
-        if sheet.names:
-            name = shorten(sheet.names[rank], int(LETTERS * pitch_x))
-            axes.text(
-                left + size / 2, top + size + 1.5 * FRAME, name, ha="center", va="top", fontsize=10
-            )
+        if names:
+            centre, below = left + size / 2, top + size + 1.5 * FRAME
+            axes.text(centre, below, names[rank], ha="center", va="top", fontsize=fontsize)
     axes.set(xlim=(0, SHEET_WIDTH), ylim=(height, 0))
     axes.set_title(sheet.title, fontsize=12)
