@@ -8,12 +8,12 @@ import torch
 from gradval.data.images import NormalisedImages
 from gradval.data.store import open_store, sha256_of
 from gradval.federation.accounts import read_site_events
+from gradval.federation.clipped_vog import clipped_vog
 from gradval.federation.guarantees import guarantees, site_ledger
 from gradval.federation.persons import CLIPPED_VOG
 from gradval.federation.plan import scenario_from
 from gradval.federation.reports import ReportOptions, publish_report
 from gradval.federation.sites import partition_sites
-from gradval.federation.variance_query import clipped_vog
 from gradval.models.architectures import model_for
 from gradval.privacy.budget import Budget
 from gradval.privacy.events import read_events

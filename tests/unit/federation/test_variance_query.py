@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradval.data.images import NormalisedImages
-from gradval.federation.variance_query import VarianceQuery, clipped_vog, printed_vog
+from gradval.federation.clipped_vog import clipped_vog, printed_vog
+from gradval.federation.variance_query import VarianceQuery
 from gradval.models.architectures import build_model
 from gradval.scores.vog import vog_scores
 

@@ -11,8 +11,10 @@ from gradval.runtime import code, plugins
 ROOT = Path(__file__).parents[3]
 SCRIPTS = ROOT / "workflow/scripts"
 FEDERATION = {"train_federation", "value_coalitions"}
-TRAINING = {"audit_training", "train_model", "retrain_pruned", *FEDERATION}
-SCORING = {"score_samples", "publish_reports"}
+RETRAINING = {"retrain_pruned", "retrain_dose"}
+ADOPTING = {"adopt_checkpoints"}
+TRAINING = {"audit_training", "train_model", "train_groups", *RETRAINING, *FEDERATION, *ADOPTING}
+SCORING = {"score_samples", "score_shard", "score_checkpoints", "publish_reports"}
 
 # A package in small, with every way in which one definition can lead to another.
 PACKAGE = {
@@ -297,4 +299,6 @@ def test_every_registry_that_a_script_reaches_is_one_that_its_rule_names():
     assert {name: found for name, found in reached.items() if found} == {
         **{name: {models} for name in TRAINING},
         **{name: {models, scores} for name in SCORING},
+        # Imports the modules of the three scores that it wants itself.
+        "explain_scores": {scores},
     }
