@@ -17,10 +17,11 @@ report: run
 	$(BIN)/snakemake --cores $(CORES) --report report.html
 	@echo "What the study found: results/index.html. Snakemake's own report: report.html"
 
-# The longest files first; one of the three mostly waits for its scheduler.
+# The longest files first; one of the three mostly waits for its scheduler. Pictures of the pages are
+# kept in build/screenshots, to be looked at.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -rs \
-		tests/slurm tests/workflow tests/unit
+	OMP_NUM_THREADS=1 GRADVAL_SCREENSHOTS=build/screenshots $(BIN)/pytest -n 3 --dist loadfile \
+		--no-loadscope-reorder -rs tests/slurm tests/workflow tests/browser tests/unit
 
 check: $(VENV)/ready docs
 	$(BIN)/ruff check .
