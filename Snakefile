@@ -45,10 +45,16 @@ if IS_MODULE:
 find_plugins_in(*(Path(file).parent for file in workflow.configfiles), Path.cwd())
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/resources.smk"
-include: "workflow/rules/shards.smk"
-include: "workflow/rules/spending.smk"
+include: "workflow/functions/common.smk"
+include: "workflow/functions/runs.smk"
+include: "workflow/functions/resources.smk"
+include: "workflow/functions/shards.smk"
+include: "workflow/functions/spending.smk"
+include: "workflow/functions/evidence.smk"
+include: "workflow/functions/questions.smk"
+include: "workflow/functions/sites.smk"
+include: "workflow/functions/page.smk"
+include: "workflow/functions/targets.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/scores.smk"
@@ -57,12 +63,9 @@ include: "workflow/rules/pruning.smk"
 include: "workflow/rules/ledgers.smk"
 include: "workflow/rules/budget.smk"
 include: "workflow/rules/presentation.smk"
-include: "workflow/rules/questions_inputs.smk"
 include: "workflow/rules/questions.smk"
 include: "workflow/rules/audit.smk"
-include: "workflow/rules/sites.smk"
 include: "workflow/rules/federation.smk"
-include: "workflow/rules/page.smk"
 include: "workflow/rules/report.smk"
 
 
