@@ -26,13 +26,13 @@ with job(snakemake.log[0]):
         for side in ("a", "b")
     }
     name, largest = comparison.class_name, comparison.end == "largest"
-    pool = None if name is None else store.train.labels == store.class_index(name)
+    candidates = None if name is None else store.train.labels == store.class_index(name)
     statistics = compare_over_runs(
         scores["a"],
         scores["b"],
         store.train.images,
         store.train.labels,
-        pool=pool,
+        candidates=candidates,
         k=selection["k"],
         largest=largest,
         pearson_k=selection["pearson_top"],
@@ -40,7 +40,9 @@ with job(snakemake.log[0]):
         same_runs=comparison.settings[0] == comparison.settings[1],
     )
     statistics.insert(0, "comparison", comparison.name)
-    selections = list_selections(scores, store.train, pool=pool, k=selection["k"], largest=largest)
+    selections = list_selections(
+        scores, store.train, candidates=candidates, k=selection["k"], largest=largest
+    )
     for table, path in (
         (statistics, snakemake.output.statistics),
         (selections, snakemake.output.selections),

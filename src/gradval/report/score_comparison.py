@@ -99,18 +99,18 @@ def compare_scores(
     k, top = selection_size(size, k), max(2, size // 10)
     shown = _Indexed(images, len(a))
     rng = np.random.default_rng(CHANCE_SEED)
-    selections = selection_chance(shown, rng=rng, pool=members, k=k, draws=draws)  # type: ignore[arg-type]
+    selections = selection_chance(shown, rng=rng, candidates=members, k=k, draws=draws)  # type: ignore[arg-type]
     rows = []
     for score in chosen:
         first, second = (table[score].to_numpy() for table in (a, b))
         levels = selections | correlation_chance(
-            first, second, rng=rng, pool=members, pearson_k=top, draws=draws
+            first, second, rng=rng, candidates=members, pearson_k=top, draws=draws
         )
         values = compare(
             first,
             second,
             shown,  # type: ignore[arg-type]
-            pool=members,
+            candidates=members,
             k=k,
             largest=largest,
             pearson_k=top,

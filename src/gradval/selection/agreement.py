@@ -24,7 +24,7 @@ from gradval.data.store import Split
 from gradval.selection.compare import compare, correlation_chance, selection_chance
 from gradval.selection.image_statistics import ranks_within_classes
 from gradval.selection.overlaps import overlap_test
-from gradval.selection.select import as_pool, select
+from gradval.selection.select import candidate_indices, select
 
 # Seed (initial weights) and draw (sampling and noise).
 Run = tuple[int, int]
@@ -64,7 +64,7 @@ def compare_over_runs(
     images: NDArray,
     labels: NDArray,
     *,
-    pool: NDArray | None,
+    candidates: NDArray | None,
     k: int,
     largest: bool,
     pearson_k: int,
@@ -80,7 +80,7 @@ def compare_over_runs(
         scores_a, scores_b: (seed, draw) -> (N,) scores; the same runs on both sides.
         images: (N, C, H, W) uint8, possibly memory-mapped.
         labels: (N,) class of each sample.
-        pool, k, largest, pearson_k: as in `compare`.
+        candidates, k, largest, pearson_k: as in `compare`.
         draws: as in `selection_chance`.
         same_runs: whether both sides are scores of the same runs.
 
@@ -95,19 +95,19 @@ def compare_over_runs(
     if list(scores_a) != list(scores_b):
         raise ValueError(f"both sides need the same runs, got {[*scores_a]} and {[*scores_b]}")
     rng = np.random.default_rng(CHANCE_SEED)
-    selections = selection_chance(images, rng=rng, pool=pool, k=k, draws=draws)
+    selections = selection_chance(images, rng=rng, candidates=candidates, k=k, draws=draws)
     scores = {"a": scores_a, "b": scores_b}
     # Permutations leave nothing of a pair but its two distributions, which hardly depend on the
     # run: one pair gives the level of all.
     correlations = correlation_chance(
         *(next(iter(by_run.values())) for by_run in scores.values()),
         rng=rng,
-        pool=pool,
+        candidates=candidates,
         pearson_k=pearson_k,
         draws=draws,
     )
     levels = selections | correlations
-    members = as_pool(pool, len(labels))
+    members = candidate_indices(candidates, len(labels))
     sizes = np.bincount(labels[members])
     counts = {
         (side, run): np.bincount(
@@ -119,7 +119,9 @@ def compare_over_runs(
     rows = []
     for pairing, first, second in pairings(list(scores_a), same_runs):
         a, b = (scores[side][run] for side, run in (first, second))
-        values = compare(a, b, images, pool=pool, k=k, largest=largest, pearson_k=pearson_k)
+        values = compare(
+            a, b, images, candidates=candidates, k=k, largest=largest, pearson_k=pearson_k
+        )
         exact = overlap_test(int(values["overlap"]), counts[first], counts[second], sizes)
         runs = {"seed_a": first[1][0], "draw_a": first[1][1]}
         runs |= {"seed_b": second[1][0], "draw_b": second[1][1]}
@@ -139,7 +141,7 @@ def list_selections(
     scores: Mapping[str, ScoresByRun],
     split: Split,
     *,
-    pool: NDArray | None,
+    candidates: NDArray | None,
     k: int,
     largest: bool,
 ) -> pd.DataFrame:
@@ -148,13 +150,13 @@ def list_selections(
     Args:
         scores: side (`a`, `b`) -> (seed, draw) -> (N,) scores.
         split: the samples.
-        pool, k, largest: as in `compare`.
+        candidates, k, largest: as in `compare`.
 
     Returns:
         Table seed, draw, side, rank (from 1), index, id, label, score, and what the image looks
         like among those of its class (`ranks_within_classes`).
     """
-    members = as_pool(pool, len(split))
+    members = candidate_indices(candidates, len(split))
     looks = ranks_within_classes(split.images, split.labels, members)
     tables = []
     for side, by_run in scores.items():

@@ -8,7 +8,7 @@ import scipy  # scipy.stats is loaded at its first use, which keeps our import f
 from numpy.typing import ArrayLike, NDArray
 
 from gradval.selection.correlation import pearson, pearson_extremes, pearson_top, spearman
-from gradval.selection.select import Indices, Scores, as_pool, as_scores, overlap, select
+from gradval.selection.select import Indices, Scores, as_scores, candidate_indices, overlap, select
 from gradval.selection.similarity import (
     Matrix,
     bhattacharyya_distance,
@@ -42,7 +42,7 @@ def compare(
     scores_b: ArrayLike,
     images: NDArray,
     *,
-    pool: ArrayLike | None = None,
+    candidates: ArrayLike | None = None,
     k: int = 25,
     largest: bool = True,
     pearson_k: int = 1000,
@@ -53,7 +53,7 @@ def compare(
         scores_a, scores_b: (N,) finite scores of the same samples in the same order.
         images: (N, C, H, W) uint8 or floating in [0, 1]; a memory map will do, for only the
             selected images are read.
-        pool: the samples to which everything is restricted, as a boolean mask or indices (for
+        candidates: the samples to which everything is restricted, as a boolean mask or indices (for
             example the members of one class); all if None.
         k: size of the selections.
         largest: whether they hold the largest scores or the smallest.
@@ -69,7 +69,7 @@ def compare(
         ValueError: lengths differ, or as in `select`, `pearson` and `ssim_between`.
     """
     _check_lengths(scores_a, images)
-    a, b, members = _restrict(scores_a, scores_b, pool)
+    a, b, members = _restrict(scores_a, scores_b, candidates)
     chosen_a, chosen_b = (members[select(scores, k, largest)] for scores in (a, b))
     images_a, images_b = np.asarray(images[chosen_a]), np.asarray(images[chosen_b])
     return {
@@ -83,48 +83,49 @@ def selection_chance(
     images: NDArray,
     *,
     rng: np.random.Generator,
-    pool: ArrayLike | None = None,
+    candidates: ArrayLike | None = None,
     k: int = 25,
     draws: int = 200,
-    subpool: int | None = None,
+    subset: int | None = None,
 ) -> dict[str, Level]:
-    """What two random selections of the same pool have in common.
+    """What two random selections of the same candidates have in common.
 
     The overlap is exact (hypergeometric: mean k^2 / n). The rest is simulated: a random part of the
-    pool is taken once, the similarity of all its images is computed once, and pairs of random
+    candidates is taken once, the similarity of all its images is computed once, and pairs of random
     selections are drawn from it. How many samples two selections share is drawn first, with the
-    size n of the whole pool: in the smaller part they would meet too often.
+    number n of all candidates: in the smaller part they would meet too often.
 
     That the draws share their images costs little. With 200 draws from 200 images (k = 25) the
     interval held 91 to 95% of the cases of handwritten digits, CIFAR-10 birds and chest X-rays, and
     the mean was off by 0.15 to 0.35 standard deviations of the statistic. As many independent
     draws, at six times the cost, reach 93 to 95% and 0.07; the 32 independent draws that cost the
-    same only 89 to 92%. A pool no larger than ``subpool`` is used whole: its draws are independent.
+    same only 89 to 92%. No more than ``subset`` candidates are all used: their draws are
+    independent.
 
     Args:
         images: (N, C, H, W) uint8 or floating in [0, 1]; a memory map will do, for only the images
             of the part are read.
         rng: source of the draws; the same state gives the same levels.
-        pool: the samples to draw from, as a boolean mask or indices; all if None.
+        candidates: the samples to draw from, as a boolean mask or indices; all if None.
         k: size of the selections.
         draws: number of random pairs of selections, at least 1.
-        subpool: size of the part, at least 2 k (8 k if None); cost and memory grow as its square.
+        subset: size of the part, at least 2 k (8 k if None); cost and memory grow as its square.
 
     Returns:
         The level of every one of `SELECTION_STATISTICS`.
 
     Raises:
-        ValueError: the pool has fewer than k samples or is not valid, the images are not,
-            draws < 1, or subpool < 2 k.
+        ValueError: there are fewer than k candidates or they are not valid, the images are not,
+            draws < 1, or subset < 2 k.
     """
-    members = as_pool(pool, len(images))
+    members = candidate_indices(candidates, len(images))
     n = len(members)
     if not 0 < k <= n:
-        raise ValueError(f"k must lie between 1 and the {n} samples of the pool, got {k}")
+        raise ValueError(f"k must lie between 1 and the {n} candidates, got {k}")
     _check_draws(draws)
-    size = 8 * k if subpool is None else subpool
+    size = 8 * k if subset is None else subset
     if size < 2 * k:
-        raise ValueError(f"subpool must be at least 2 k = {2 * k}, got {size}")
+        raise ValueError(f"subset must be at least 2 k = {2 * k}, got {size}")
     if size < n:
         members = np.sort(rng.choice(members, size, replace=False))
     part = np.asarray(images[members])
@@ -144,19 +145,18 @@ def correlation_chance(
     scores_b: ArrayLike,
     *,
     rng: np.random.Generator,
-    pool: ArrayLike | None = None,
+    candidates: ArrayLike | None = None,
     pearson_k: int = 1000,
     draws: int = 200,
 ) -> dict[str, Level]:
     """Correlations of two scores once every relation between them is destroyed.
 
-    ``scores_b`` is permuted within the pool ``draws`` times, which keeps both distributions.
+    ``scores_b`` is permuted among the candidates ``draws`` times, which keeps both distributions.
 
     Args:
         scores_a, scores_b: (N,) finite scores of the same samples in the same order.
         rng: source of the permutations; the same state gives the same levels.
-        pool: the samples to which everything is restricted, as a boolean mask or indices; all if
-            None.
+        candidates: the samples to which all is restricted, as a mask or indices; all if None.
         pearson_k: as in `compare`.
         draws: number of permutations, at least 1.
 
@@ -164,9 +164,9 @@ def correlation_chance(
         The level of every one of `CORRELATION_STATISTICS`; NaN where undefined.
 
     Raises:
-        ValueError: as in `pearson`, the pool is not valid, or draws < 1.
+        ValueError: as in `pearson`, the candidates are not valid, or draws < 1.
     """
-    a, b, _ = _restrict(scores_a, scores_b, pool)
+    a, b, _ = _restrict(scores_a, scores_b, candidates)
     _check_draws(draws)
     values = [_correlate(a, rng.permutation(b), pearson_k) for _ in range(draws)]
     return {name: _level([draw[name] for draw in values]) for name in CORRELATION_STATISTICS}
@@ -193,13 +193,13 @@ def _correlate(a: Scores, b: Scores, k: int) -> dict[str, float]:
 
 
 def _restrict(
-    scores_a: ArrayLike, scores_b: ArrayLike, pool: ArrayLike | None
+    scores_a: ArrayLike, scores_b: ArrayLike, candidates: ArrayLike | None
 ) -> tuple[Scores, Scores, Indices]:
-    """Two scores of the same samples within a pool, and the indices of the pool."""
+    """Two scores of the same samples among the candidates, and their indices."""
     a, b = as_scores(scores_a), as_scores(scores_b)
     if len(a) != len(b):
         raise ValueError(f"scores must be of the same samples, got {len(a)} and {len(b)}")
-    members = as_pool(pool, len(a))
+    members = candidate_indices(candidates, len(a))
     return a[members], b[members], members
 
 

@@ -18,17 +18,17 @@ CHUNK = 1024
 def ranks_within_classes(
     images: NDArray, labels: NDArray, members: NDArray
 ) -> dict[str, NDArray[np.float64]]:
-    """Rank of every image of a pool within its class, by each of three statistics.
+    """Rank of every candidate within its class, by each of three statistics.
 
     - ``contrast``: standard deviation of its pixels (mean over channels);
     - ``detail``: mean absolute difference between neighbouring pixels, divided by the contrast, so
       that it tells fine structure from mere contrast; 0 for an image of one colour;
-    - ``distance``: root mean square distance from the mean image of its class in the pool.
+    - ``distance``: root mean square distance from the mean image of its class in the candidates.
 
     Args:
         images: (N, C, H, W) uint8 or floating-point, possibly memory-mapped.
         labels: (N,) classes.
-        members: sorted indices of the pool.
+        members: sorted indices of the candidates.
 
     Returns:
         Statistic -> (len(members),) mean ranks in (0, 1): (rank - 1/2) / size of the class.

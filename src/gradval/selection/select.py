@@ -8,37 +8,37 @@ Scores = NDArray[np.float64]
 
 
 def select(
-    scores: ArrayLike, k: int, largest: bool = True, within: ArrayLike | None = None
+    scores: ArrayLike, k: int, largest: bool = True, candidates: ArrayLike | None = None
 ) -> Indices:
     """Select the k samples with the largest (or smallest) scores.
 
     Args:
         scores: (N,) real scores; infinities are ordered like numbers.
-        k: how many to select, 1 <= k <= the number of samples in ``within``.
+        k: how many to select, 1 <= k <= the number of samples in ``candidates``.
         largest: select the largest scores; if False the smallest.
-        within: the samples to choose among, as a (N,) boolean mask or as indices; all if None.
+        candidates: the samples to choose among, as a (N,) boolean mask or as indices; all if None.
 
     Returns:
         (k,) int64 indices into ``scores``, the most extreme score first; equal scores stand in
         the order of their indices.
 
     Raises:
-        ValueError: ``scores`` is not a vector or holds NaN, ``within`` is not valid for it, or k is
+        ValueError: ``scores`` is not a vector or holds NaN, ``candidates`` are not valid, or k is
             out of range.
     """
     everything = as_scores(scores)
-    pool = as_pool(within, len(everything))
-    values = everything[pool]
+    members = candidate_indices(candidates, len(everything))
+    values = everything[members]
     if np.isnan(values).any():
         raise ValueError(f"{np.isnan(values).sum()} scores are NaN; a selection needs numbers")
-    if not 0 < k <= len(pool):
-        raise ValueError(f"k must lie between 1 and the {len(pool)} samples there are, got {k}")
+    if not 0 < k <= len(members):
+        raise ValueError(f"k must lie between 1 and the {len(members)} samples there are, got {k}")
     keys = -values if largest else values
     # Sorting only what can be selected (with all that is equal to the last) is several times
     # faster, and chance levels need thousands of selections.
-    candidates = np.flatnonzero(keys <= np.partition(keys, k - 1)[k - 1])
-    order = np.argsort(keys[candidates], kind="stable")
-    return pool[candidates[order[:k]]]
+    extremes = np.flatnonzero(keys <= np.partition(keys, k - 1)[k - 1])
+    order = np.argsort(keys[extremes], kind="stable")
+    return members[extremes[order[:k]]]
 
 
 def overlap(a: ArrayLike, b: ArrayLike) -> int:
@@ -73,7 +73,7 @@ def class_counts(selection: ArrayLike, labels: ArrayLike, n_classes: int) -> Ind
     every = np.asarray(labels)
     if every.ndim != 1 or every.dtype.kind not in "iu":
         raise ValueError(f"labels must be a vector of integers, got {every.dtype} {every.shape}")
-    chosen = every[as_pool(as_selection(selection), len(every))]
+    chosen = every[candidate_indices(as_selection(selection), len(every))]
     if chosen.min() < 0 or chosen.max() >= n_classes:
         raise ValueError(
             f"labels must lie in [0, {n_classes}), got {chosen.min()} to {chosen.max()}"
@@ -115,11 +115,11 @@ def as_selection(selection: ArrayLike) -> Indices:
     return indices.astype(np.int64)
 
 
-def as_pool(within: ArrayLike | None, size: int) -> Indices:
-    """Convert a boolean mask, indices or None (all) to the sorted indices of a pool of samples.
+def candidate_indices(candidates: ArrayLike | None, size: int) -> Indices:
+    """Convert a boolean mask, indices or None (all) to sorted indices.
 
     Args:
-        within: (size,) boolean mask, or integer indices in [0, size), each at most once, or None.
+        candidates: (size,) boolean mask; integer indices in [0, size), each once at most; None.
         size: the number of samples in the data set.
 
     Returns:
@@ -129,17 +129,17 @@ def as_pool(within: ArrayLike | None, size: int) -> Indices:
         ValueError: the mask has another length, an index is out of range or occurs twice, or no
             sample is left.
     """
-    if within is None:
+    if candidates is None:
         return np.arange(size)
-    members = np.asarray(within)
+    members = np.asarray(candidates)
     if members.dtype == np.bool_:
         if members.shape != (size,):
             raise ValueError(f"the mask must have shape ({size},), got {members.shape}")
-        pool = np.flatnonzero(members)
+        found = np.flatnonzero(members)
     else:
-        pool = np.sort(as_selection(members))
-    if len(pool) == 0:
-        raise ValueError("there is no sample to choose from: the pool is empty")
-    if pool[0] < 0 or pool[-1] >= size:
-        raise ValueError(f"sample indices must lie in [0, {size}), got {pool[0]} to {pool[-1]}")
-    return pool
+        found = np.sort(as_selection(members))
+    if len(found) == 0:
+        raise ValueError("there is no sample to choose from: candidates are empty")
+    if found[0] < 0 or found[-1] >= size:
+        raise ValueError(f"sample indices must lie in [0, {size}), got {found[0]} to {found[-1]}")
+    return found

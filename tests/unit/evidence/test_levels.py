@@ -58,7 +58,7 @@ def test_overlap_and_rank_correlation_by_hand() -> None:
     common = 0
     for label in range(3):
         chosen = [
-            set(select(scores.values[run], 4, within=scores.labels == label)) for run in (0, 1)
+            set(select(scores.values[run], 4, candidates=scores.labels == label)) for run in (0, 1)
         ]
         common += len(chosen[0] & chosen[1])
     assert found["across"].tolist() == pytest.approx([common / 12])

@@ -77,16 +77,16 @@ def test_select_equals_a_full_sort(scores: list[int], data: st.DataObject) -> No
 def test_select_within_a_pool_returns_indices_into_the_whole() -> None:
     scores = np.array([9.0, 1.0, 8.0, 2.0, np.nan])
     for within in ([3, 1, 2], np.array([False, True, True, True, False])):
-        assert select(scores, 2, within=within).tolist() == [2, 3]
-        assert select(scores, 2, largest=False, within=within).tolist() == [1, 3]
-    # Ties go by index in the whole, whatever the order of the pool.
-    assert select(np.ones(5), 2, within=[4, 3, 1]).tolist() == [1, 3]
+        assert select(scores, 2, candidates=within).tolist() == [2, 3]
+        assert select(scores, 2, largest=False, candidates=within).tolist() == [1, 3]
+    # Ties go by index in the whole, whatever the order of the candidates.
+    assert select(np.ones(5), 2, candidates=[4, 3, 1]).tolist() == [1, 3]
 
 
 def test_select_orders_infinities_and_accepts_tensors() -> None:
     assert select([0.0, math.inf, -math.inf], 3).tolist() == [1, 0, 2]
     mask = torch.tensor([True, False, True])
-    assert select(torch.tensor([1.0, 3.0, 2.0]), 1, within=mask).tolist() == [2]
+    assert select(torch.tensor([1.0, 3.0, 2.0]), 1, candidates=mask).tolist() == [2]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_select_orders_infinities_and_accepts_tensors() -> None:
 )
 def test_select_refuses(scores: list, k: int, within: list | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        select(scores, k, within=within)
+        select(scores, k, candidates=within)
 
 
 def test_overlap() -> None:
@@ -392,14 +392,14 @@ class Watched:
 def test_compare_is_made_of_the_single_statistics() -> None:
     rng = np.random.default_rng(0)
     images = noise(0, 60)
-    pool = rng.permutation(60)[:40]
+    candidates = rng.permutation(60)[:40]
     a = rng.normal(size=60)
     b = a + rng.normal(size=60)
     for largest in (True, False):
-        found = compare(a, b, images, pool=pool, k=6, largest=largest, pearson_k=10)
-        x, y = (select(scores, 6, largest, within=pool) for scores in (a, b))
+        found = compare(a, b, images, candidates=candidates, k=6, largest=largest, pearson_k=10)
+        x, y = (select(scores, 6, largest, candidates=candidates) for scores in (a, b))
         assert 0 < found["overlap"] < 6
-        p, q = a[pool], b[pool]
+        p, q = a[candidates], b[candidates]
         expected = {
             "overlap": overlap(x, y),
             "ssim_matched": ssim_between(images[x], images[y]),
@@ -430,9 +430,9 @@ def test_compare_ignores_what_is_outside_the_pool() -> None:
     inside = np.arange(40) % 2 == 0
     expected = compare(a[inside], b[inside], images[inside], k=5, pearson_k=7)
     a[~inside], b[~inside], images[~inside] = np.nan, 1e9, 0
-    assert compare(a, b, images, pool=inside, k=5, pearson_k=7) == expected
+    assert compare(a, b, images, candidates=inside, k=5, pearson_k=7) == expected
     as_tensors = compare(
-        torch.tensor(a), torch.tensor(b), torch.tensor(images), pool=inside, k=5, pearson_k=7
+        torch.tensor(a), torch.tensor(b), torch.tensor(images), candidates=inside, k=5, pearson_k=7
     )
     assert as_tensors == expected
 
@@ -440,21 +440,26 @@ def test_compare_ignores_what_is_outside_the_pool() -> None:
 def test_only_the_images_needed_are_read(tmp_path) -> None:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(0)
     a, b, images = rng.normal(size=300), rng.normal(size=300), noise(0, 300)
-    pool = np.arange(100, 300)
+    candidates = np.arange(100, 300)
     watched = Watched(images)
-    found = compare(a, b, watched, pool=pool, k=5)
-    assert watched.read == {*select(a, 5, within=pool), *select(b, 5, within=pool)}
+    found = compare(a, b, watched, candidates=candidates, k=5)
+    assert watched.read == {
+        *select(a, 5, candidates=candidates),
+        *select(b, 5, candidates=candidates),
+    }
 
     watched = Watched(images)
-    levels = selection_chance(watched, rng=np.random.default_rng(1), pool=pool, k=5, draws=3)
+    levels = selection_chance(
+        watched, rng=np.random.default_rng(1), candidates=candidates, k=5, draws=3
+    )
     assert len(watched.read) == 40
-    assert watched.read <= set(pool)
+    assert watched.read <= set(candidates)
 
     images.tofile(tmp_path / "images")
     mapped = np.memmap(tmp_path / "images", np.uint8, "r", shape=images.shape)
-    assert compare(a, b, mapped, pool=pool, k=5) == found
+    assert compare(a, b, mapped, candidates=candidates, k=5) == found
     rng = np.random.default_rng(1)
-    assert selection_chance(mapped, rng=rng, pool=pool, k=5, draws=3) == levels
+    assert selection_chance(mapped, rng=rng, candidates=candidates, k=5, draws=3) == levels
 
 
 def test_compare_and_chance_refuse() -> None:
@@ -466,13 +471,13 @@ def test_compare_and_chance_refuse() -> None:
     with pytest.raises(ValueError, match="k must lie between 1 and the 4"):
         compare(scores, scores, images, k=25)
     with pytest.raises(ValueError, match="k must lie between 1 and the 3"):
-        selection_chance(images, rng=rng, pool=[0, 1, 2], k=4)
+        selection_chance(images, rng=rng, candidates=[0, 1, 2], k=4)
     with pytest.raises(ValueError, match="draws must be at least 1"):
         selection_chance(images, rng=rng, k=2, draws=0)
     with pytest.raises(ValueError, match="draws must be at least 1"):
         correlation_chance(scores, scores, rng=rng, draws=0)
-    with pytest.raises(ValueError, match="subpool must be at least 2 k = 4, got 3"):
-        selection_chance(images, rng=rng, k=2, subpool=3)
+    with pytest.raises(ValueError, match="subset must be at least 2 k = 4, got 3"):
+        selection_chance(images, rng=rng, k=2, subset=3)
 
 
 # --- chance levels ------------------------------------------------------------------------------
@@ -491,12 +496,15 @@ def prototypes(n: int, kinds: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def random_comparisons(
-    images: NDArray, pool: NDArray, k: int, draws: int, seed: int
+    images: NDArray, candidates: NDArray, k: int, draws: int, seed: int
 ) -> list[dict[str, float]]:
     """Comparisons of two scores of pure noise."""
     rng = np.random.default_rng(seed)
     n = len(images)
-    return [compare(rng.random(n), rng.random(n), images, pool=pool, k=k) for _ in range(draws)]
+    return [
+        compare(rng.random(n), rng.random(n), images, candidates=candidates, k=k)
+        for _ in range(draws)
+    ]
 
 
 def test_overlap_by_chance_is_hypergeometric() -> None:
@@ -517,14 +525,14 @@ def test_overlap_by_chance_is_hypergeometric() -> None:
     assert np.mean([level.low < value < level.high for value in simulated]) < 0.95
 
 
-@pytest.mark.parametrize("subpool", [None, 60])
-def test_chance_interval_holds_about_95_percent_of_unrelated_scores(subpool: int | None) -> None:
+@pytest.mark.parametrize("subset", [None, 60])
+def test_chance_interval_holds_about_95_percent_of_unrelated_scores(subset: int | None) -> None:
     images = prototypes(200, kinds=23)
-    pool = np.arange(0, 200, 2)
+    candidates = np.arange(0, 200, 2)
     levels = selection_chance(
-        images, rng=np.random.default_rng(2), pool=pool, k=10, draws=400, subpool=subpool
+        images, rng=np.random.default_rng(2), candidates=candidates, k=10, draws=400, subset=subset
     )
-    fresh = random_comparisons(images, pool, k=10, draws=300, seed=3)
+    fresh = random_comparisons(images, candidates, k=10, draws=300, seed=3)
     assert tuple(levels) == SELECTION_STATISTICS
     for name in ("ssim_matched", "ssim_rank", "bhattacharyya"):
         values = np.array([draw[name] for draw in fresh])
@@ -538,14 +546,14 @@ def test_selections_from_a_part_meet_no_more_often_than_in_the_whole_pool() -> N
     # Two images of noise have nothing in common, so a matched pair counts only if it is the same
     # image twice: k / n of the pairs, while selections from the part alone share k / 20.
     images = noise(0, 400)
-    levels = selection_chance(images, rng=np.random.default_rng(0), k=10, draws=400, subpool=20)
+    levels = selection_chance(images, rng=np.random.default_rng(0), k=10, draws=400, subset=20)
     assert levels["ssim_matched"].mean == pytest.approx(
         np.mean(
             [d["ssim_matched"] for d in random_comparisons(images, np.arange(400), 10, 200, 1)]
         ),
         abs=0.03,
     )
-    naive = selection_chance(images[:20], rng=np.random.default_rng(0), k=10, draws=100, subpool=20)
+    naive = selection_chance(images[:20], rng=np.random.default_rng(0), k=10, draws=100, subset=20)
     assert naive["ssim_matched"].mean > levels["ssim_matched"].mean + 0.2
 
 
@@ -600,13 +608,13 @@ def test_extremes_of_independent_skewed_scores_are_anticorrelated() -> None:
 def test_correlations_by_chance_stay_within_the_pool() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=60), rng.normal(size=60)
-    pool = np.arange(60) >= 20
+    candidates = np.arange(60) >= 20
     expected = correlation_chance(
-        a[pool], b[pool], rng=np.random.default_rng(5), pearson_k=10, draws=20
+        a[candidates], b[candidates], rng=np.random.default_rng(5), pearson_k=10, draws=20
     )
-    b[~pool] = 1e9
+    b[~candidates] = 1e9
     assert expected == correlation_chance(
-        a, b, rng=np.random.default_rng(5), pool=pool, pearson_k=10, draws=20
+        a, b, rng=np.random.default_rng(5), candidates=candidates, pearson_k=10, draws=20
     )
 
 

@@ -7,7 +7,7 @@ from gradval.data.store import Split
 from gradval.selection.agreement import compare_over_runs, list_selections, pairings
 from gradval.selection.overlaps import overlap_test
 
-OPTIONS = {"pool": None, "k": 5, "largest": True, "pearson_k": 20, "draws": 20}
+OPTIONS = {"candidates": None, "k": 5, "largest": True, "pearson_k": 20, "draws": 20}
 RUNS = [(s, d) for s in (3, 4) for d in (0, 1)]
 
 
@@ -73,19 +73,19 @@ def test_overlap_has_its_exact_chance_within_classes():
         assert (row.exact_low, row.exact_high) == pytest.approx((exact.low, exact.high))
     assert table.loc[table["statistic"] != "overlap", "chance_p"].isna().all()
     # Within one class it is the plain hypergeometric one.
-    pool = labels == 1
-    inside = compare_over_runs(a, b, images, labels, **OPTIONS | {"pool": pool})
+    candidates = labels == 1
+    inside = compare_over_runs(a, b, images, labels, **OPTIONS | {"candidates": candidates})
     assert set(inside.loc[inside["statistic"] == "overlap", "chance"]) == {25 / 20}
 
 
 def test_selections_name_the_samples():
     a, b, images, _ = planted()
     split = Split(images, np.arange(60) % 3, [f"id{i}" for i in range(60)])
-    pool = split.labels == 1
-    table = list_selections({"a": a, "b": b}, split, pool=pool, k=4, largest=False)
+    candidates = split.labels == 1
+    table = list_selections({"a": a, "b": b}, split, candidates=candidates, k=4, largest=False)
     assert len(table) == 2 * 2 * 4 and (table["label"] == 1).all()
     first = table[(table["side"] == "a") & (table["seed"] == 3) & (table["draw"] == 0)]
-    members = np.flatnonzero(pool)
+    members = np.flatnonzero(candidates)
     assert first["index"].tolist() == members[np.argsort(a[3, 0][members])[:4]].tolist()
     assert first["id"].tolist() == [f"id{i}" for i in first["index"]]
     assert first["score"].is_monotonic_increasing and first["rank"].tolist() == [1, 2, 3, 4]
