@@ -156,7 +156,7 @@ def test_a_new_model_is_trained_alone(study: Path) -> None:
         "grid: {models: [resnet9, linear]}\n",
     )
     own = {"plan_privacy": 2, "train_model": 2, "score_samples": 2, "write_ledgers": 2}
-    shared = OVER_ALL_RUNS | {"measure_levels": 1, "build_report": 1}
+    shared = OVER_ALL_RUNS | {"measure_levels": 1, "build_privacy_cost": 1, "build_report": 1}
     assert jobs_of(study, more) == own | shared
 
 

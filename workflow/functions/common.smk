@@ -36,7 +36,8 @@ if experiments.has_private_data(STUDY):
 # Name -> what the config calls it: the same, or an import path.
 SCORES = registry.choices_by_name(STUDY.scores.chosen)
 SHARED_SCORES = [name for name in registry.SHARED_PASS if name in SCORES]
-COMPARED_SCORES = [name for name in registry.FOR_COMPARISON if name in SCORES]
+# A score of one's own may have the name of one of the package.
+COMPARED_SCORES = [name for name in registry.FOR_COMPARISON if SCORES.get(name) == name]
 # Every pair of initial weights and draw of sampling and noise is one run of a setting.
 RUNS = [(seed, draw) for seed in STUDY.grid.seeds for draw in STUDY.grid.draws]
 FIRST_RUN = RUNS[:1]

@@ -179,7 +179,7 @@ def test_markdown_is_one_row_a_claim(scorecard: pd.DataFrame, claims: pd.DataFra
 def test_runs_that_have_learnt_nothing_are_said_at_the_top(
     scorecard: pd.DataFrame, claims: pd.DataFrame
 ) -> None:
-    counts, _ = scorecard_tables(scorecard, claims, RAN, ["ResNet-9 is no better."])
+    counts, _ = scorecard_tables(scorecard, claims, RAN, notes=["ResNet-9 is no better."])
     assert "ResNet-9 is no better." in markdown_text(TITLE, [counts])
 
 
