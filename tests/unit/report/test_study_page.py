@@ -134,6 +134,32 @@ def test_sentences_come_from_the_tables(material: Material, views: list[ClaimVie
     assert "4,000 training images" in said.scale[-1] and "2 seeds" in said.scale[-1]
 
 
+def test_the_page_says_which_models_have_learnt_nothing(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    runs = pd.DataFrame(
+        {
+            "dataset": "digits",
+            "model": "resnet9",
+            "privacy": ["nonprivate", "eps1"],
+            "test_accuracy": [0.9, 0.11],
+            "test_accuracy_low": [0.85, 0.08],
+            "test_accuracy_high": [0.93, 0.15],
+            "constant_accuracy": 0.1,
+            "better_than_constant": [True, False],
+            "samples": 100,
+            "width": 8,
+            "image_size": 8,
+            "epochs": 1.0,
+            "seed": 0,
+            "draw": 0,
+        }
+    )
+    runs.to_csv(tmp_path / "runs/full.csv", index=False)
+    said = " ".join(find([], Material(tmp_path, frozenset({"runs/full.csv"}))).sentences)
+    assert "Has learnt nothing that scores could tell: ResNet-9" in said
+    assert "ε = 1: test accuracy 11.0%" in said and "non-private: test" not in said
+
+
 def test_the_federation_is_summed_up_without_noise(tmp_path: Path) -> None:
     rows = [
         ("vog", "mean", math.inf, "kendall_accuracy", -0.5),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gradval.evidence.constant import no_better
 from gradval.evidence.margins import NOT_RUN, REFUTED, SUPPORTED, UNDECIDED
 from gradval.evidence.scale import EXACT, REDUCED, SUBSTITUTE
 from gradval.evidence.statistics import FEWEST_REPLICATES
@@ -200,6 +201,16 @@ def _accuracy(material: Material) -> str:
     return f"Test accuracy: {'; '.join(parts)}."
 
 
+def _nothing_learnt(material: Material) -> str:
+    """Models that are no better than the constant answer, whose scores are then noise."""
+    runs = material.runs
+    # Kept tables of earlier studies do not say.
+    if runs is None or "better_than_constant" not in runs:
+        return ""
+    said = no_better(runs)
+    return f"Has learnt nothing that scores could tell: {'; '.join(said)}." if said else ""
+
+
 def _at(level: str) -> str:
     return f"at {privacy_label(level)}" if is_private(level) else "without privacy"
 
@@ -274,6 +285,7 @@ def _span(values: pd.Series, digits: int) -> str:
 SENTENCES: tuple[Callable[[Material], str], ...] = (
     _accuracy,
     _removal,
+    _nothing_learnt,
     _federation,
     _audit,
 )
