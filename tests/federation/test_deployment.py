@@ -66,9 +66,9 @@ def test_a_deployment_survives_a_node_that_is_killed(tmp_path):
     assert len(rounds) == PLAN.rounds and sum(entry["step"] for entry in rounds) >= 2
     model = read_events(data / "events.json").events[0]
     assert (model.steps, model.samples, model.randomness) == (6, 60, "secret")
-    # The node that was killed accounts for every round that it was asked for, and no more.
+    # The node that was killed accounts for every round that it answered, and for one more at most.
     answered = (data / "site1/rounds.jsonl").read_text().splitlines()
     (own,) = read_events(data / "site1/events.json").events
-    assert own.samples == 20 and own.steps in (2 * len(answered), 2 * len(answered) - 2)
+    assert own.samples == 20 and own.steps in (2 * len(answered), 2 * len(answered) + 2)
     for name in ("weights.safetensors", "checkpoints.safetensors", "checkpoints/001.safetensors"):
         assert (data / name).exists()

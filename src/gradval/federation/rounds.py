@@ -48,10 +48,8 @@ class Journal:
         """How many rounds were answered."""
         return len(self._answered())
 
-    def allow(self, number: int, asked: str, rounds: int) -> None:
-        """Record a round before anything is computed for it.
-
-        The same question may be asked again: its answer is the same to the bit.
+    def rounds_with(self, number: int, asked: str, rounds: int) -> int:
+        """How many rounds will have been answered once this one is.
 
         Raises:
             ValueError: the round is beyond the plan, or was answered for other weights.
@@ -61,7 +59,17 @@ class Journal:
         answered = self._answered()
         if answered.get(number, asked) != asked:
             raise ValueError(f"round {number} was answered for other weights before")
-        if number not in answered:
+        return len({*answered, number})
+
+    def allow(self, number: int, asked: str, rounds: int) -> None:
+        """Record a round before anything is computed for it.
+
+        The same question may be asked again: its answer is the same to the bit.
+
+        Raises:
+            ValueError: as `rounds_with`.
+        """
+        if self.rounds_with(number, asked, rounds) > self.rounds:
             with self.path.open("a") as file:
                 file.write(json.dumps({"round": number, "asked": asked}) + "\n")
                 file.flush()

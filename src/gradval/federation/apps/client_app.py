@@ -9,7 +9,7 @@ from flwr.clientapp import ClientApp
 
 from gradval.data.images import NormalisedImages
 from gradval.federation.accounts import executed_events
-from gradval.federation.rounds import Journal, SiteWorker, site_key
+from gradval.federation.rounds import Journal, SiteWorker, digest_of, site_key
 from gradval.federation.site_store import read_site
 from gradval.models.architectures import build_model
 from gradval.privacy.events import write_events
@@ -43,9 +43,12 @@ def train(message: Message, context: Context) -> Message:
     )
     arrays: Any = message.content["arrays"]
     number = int(config["round"])
-    answer = worker.answer(number, arrays.to_numpy_ndarrays())
-    executed = executed_events(site.job, journal.rounds, samples=len(site.labels), secret=True)
+    weights = arrays.to_numpy_ndarrays()
+    # Before anything is computed: a site that is killed counts too much rather than too little.
+    rounds = journal.rounds_with(number, digest_of(weights), site.job.plan.rounds)
+    executed = executed_events(site.job, rounds, samples=len(site.labels), secret=True)
     write_events(folder / "events.json", executed)
+    answer = worker.answer(number, weights)
     metrics = MetricRecord({"site": int(context.node_config["partition-id"]), "round": number})
     content = RecordDict({"answer": ArrayRecord(answer), "metrics": metrics})
     return Message(content, reply_to=message)
