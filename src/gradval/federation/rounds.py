@@ -43,23 +43,13 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    @property
-    def rounds(self) -> int:
-        """How many rounds were answered."""
-        return len(self._answered())
-
     def rounds_with(self, number: int, asked: str, rounds: int) -> int:
         """How many rounds will have been answered once this one is.
 
         Raises:
             ValueError: the round is beyond the plan, or was answered for other weights.
         """
-        if not 1 <= number <= rounds:
-            raise ValueError(f"round {number}, but the plan has {rounds}")
-        answered = self._answered()
-        if answered.get(number, asked) != asked:
-            raise ValueError(f"round {number} was answered for other weights before")
-        return len({*answered, number})
+        return len({*self._answered_before(number, asked, rounds), number})
 
     def allow(self, number: int, asked: str, rounds: int) -> None:
         """Record a round before anything is computed for it.
@@ -69,11 +59,20 @@ class Journal:
         Raises:
             ValueError: as `rounds_with`.
         """
-        if self.rounds_with(number, asked, rounds) > self.rounds:
+        if number not in self._answered_before(number, asked, rounds):
             with self.path.open("a") as file:
                 file.write(json.dumps({"round": number, "asked": asked}) + "\n")
                 file.flush()
                 os.fsync(file)
+
+    def _answered_before(self, number: int, asked: str, rounds: int) -> dict[int, str]:
+        """What was answered, if this round may be."""
+        if not 1 <= number <= rounds:
+            raise ValueError(f"round {number}, but the plan has {rounds}")
+        answered = self._answered()
+        if answered.get(number, asked) != asked:
+            raise ValueError(f"round {number} was answered for other weights before")
+        return answered
 
     def _answered(self) -> dict[int, str]:
         lines = self.path.read_text().splitlines() if self.path.exists() else []
